@@ -1,0 +1,193 @@
+// filter.c -- Butterworth, notch and decimation filters
+#include "filter.h"
+
+#include <complex.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gsl/gsl_sf_bessel.h>
+
+#include <emgtwin/array.h>
+
+static emg_status check_cutoff(double cutoff_hz, double rate_hz, emg_error *err) {
+  if (!(cutoff_hz > 0) || !(cutoff_hz < rate_hz / 2)) {
+    return emg_fail(err, EMG_ERR_CONFIG,
+                    "a filter at %g Hz is outside 0 to %g Hz, half the sampling rate; change the "
+                    "cut-off",
+                    cutoff_hz, rate_hz / 2);
+  }
+  return EMG_OK;
+}
+
+static emg_status add_section(emg_filter *filter, const double b[3], const double a[3],
+                              emg_error *err) {
+  if (filter->n_sections == EMG_SECTIONS_MAX) {
+    return emg_fail(err, EMG_ERR_ARG, "a filter holds at most %d sections", EMG_SECTIONS_MAX);
+  }
+  int s = filter->n_sections++;
+  for (int i = 0; i < 3; i++) {
+    filter->b[s][i] = b[i] / a[0];
+  }
+  for (int i = 0; i < 2; i++) {
+    filter->a[s][i] = a[i + 1] / a[0];
+  }
+  return EMG_OK;
+}
+
+// Bilinear transform of the analog Butterworth sections 1/(s^2 + s/q + 1), and 1/(s + 1) for the
+// odd pole, with the frequency pre-warped to w = tan(pi f / rate).
+static emg_status butterworth(emg_filter *filter, int order, double cutoff_hz, double rate_hz,
+                              int is_highpass, emg_error *err) {
+  EMG_TRY(check_cutoff(cutoff_hz, rate_hz, err));
+  double w = tan(M_PI * cutoff_hz / rate_hz);
+
+  for (int pair = 0; pair < order / 2; pair++) {
+    double inverse_q = 2 * sin(M_PI * (2 * pair + 1) / (2.0 * order));
+    double a[3] = {1 + w * inverse_q + w * w, 2 * (w * w - 1), 1 - w * inverse_q + w * w};
+    double low[3] = {w * w, 2 * w * w, w * w}, high[3] = {1, -2, 1};
+    EMG_TRY(add_section(filter, is_highpass ? high : low, a, err));
+  }
+  if (order % 2) {
+    double a[3] = {1 + w, w - 1, 0};
+    double low[3] = {w, w, 0}, high[3] = {1, -1, 0};
+    EMG_TRY(add_section(filter, is_highpass ? high : low, a, err));
+  }
+  return EMG_OK;
+}
+
+emg_status emg_filter_highpass(emg_filter *filter, int order, double cutoff_hz, double rate_hz,
+                               emg_error *err) {
+  return butterworth(filter, order, cutoff_hz, rate_hz, 1, err);
+}
+
+emg_status emg_filter_lowpass(emg_filter *filter, int order, double cutoff_hz, double rate_hz,
+                              emg_error *err) {
+  return butterworth(filter, order, cutoff_hz, rate_hz, 0, err);
+}
+
+emg_status emg_filter_notch(emg_filter *filter, double centre_hz, double quality, double rate_hz,
+                            emg_error *err) {
+  EMG_TRY(check_cutoff(centre_hz, rate_hz, err));
+  double w = 2 * M_PI * centre_hz / rate_hz;
+  double alpha = sin(w) / (2 * quality);
+  double b[3] = {1, -2 * cos(w), 1}, a[3] = {1 + alpha, -2 * cos(w), 1 - alpha};
+
+  return add_section(filter, b, a, err);
+}
+
+// Transposed direct form II, one section, from a given state.
+static void run_section(const double b[3], const double a[2], double state[2], int64_t n,
+                        int64_t step, double *x) {
+  double s0 = state[0], s1 = state[1];
+
+  for (int64_t i = 0; i < n; i++) {
+    double in = x[i * step];
+    double out = b[0] * in + s0;
+    s0 = b[1] * in - a[0] * out + s1;
+    s1 = b[2] * in - a[1] * out;
+    x[i * step] = out;
+  }
+}
+
+void emg_filter_causal(const emg_filter *filter, int64_t n, float *x) {
+  double state[EMG_SECTIONS_MAX][2] = {{0}};
+
+  for (int64_t i = 0; i < n; i++) {
+    double value = x[i];
+    for (int s = 0; s < filter->n_sections; s++) {
+      run_section(filter->b[s], filter->a[s], state[s], 1, 1, &value);
+    }
+    x[i] = (float)value;
+  }
+}
+
+// State a section settles to under a constant input of 1, times that input.
+static void steady_state(const double b[3], const double a[2], double input, double state[2]) {
+  double gain = (b[0] + b[1] + b[2]) / (1 + a[0] + a[1]);
+
+  state[1] = (b[2] - a[1] * gain) * input;
+  state[0] = (b[1] - a[0] * gain) * input + state[1];
+}
+
+static void run_from_steady(const emg_filter *filter, int64_t n, int64_t step, double *x) {
+  for (int s = 0; s < filter->n_sections; s++) {
+    double state[2];
+    steady_state(filter->b[s], filter->a[s], x[0], state);
+    run_section(filter->b[s], filter->a[s], state, n, step, x);
+  }
+}
+
+emg_status emg_filter_zero_phase(const emg_filter *filter, int64_t n, float *x, emg_error *err) {
+  // long enough for the slowest section to forget the end: |pole|^pad < 1e-4
+  double slowest = 0;
+  for (int s = 0; s < filter->n_sections; s++) {
+    slowest = fmax(slowest, sqrt(fabs(filter->a[s][1])));
+  }
+  int64_t pad = slowest > 0 && slowest < 1 ? (int64_t)ceil(log(1e-4) / log(slowest)) : 8;
+  if (pad > n - 1) {
+    pad = n - 1;
+  }
+  if (n < 2) {
+    return EMG_OK;
+  }
+
+  double *extended;
+  EMG_TRY(emg_alloc((size_t)(n + 2 * pad), sizeof(double), &extended, err));
+  for (int64_t i = 0; i < pad; i++) {
+    extended[i] = 2.0 * x[0] - x[pad - i];
+    extended[pad + n + i] = 2.0 * x[n - 1] - x[n - 2 - i];
+  }
+  for (int64_t i = 0; i < n; i++) {
+    extended[pad + i] = x[i];
+  }
+  int64_t length = n + 2 * pad;
+  run_from_steady(filter, length, 1, extended);
+  run_from_steady(filter, length, -1, extended + length - 1);
+  for (int64_t i = 0; i < n; i++) {
+    x[i] = (float)extended[pad + i];
+  }
+  free(extended);
+  return EMG_OK;
+}
+
+double emg_filter_gain(const emg_filter *filter, double frequency_hz, double rate_hz) {
+  double complex z = cexp(-2 * M_PI * I * frequency_hz / rate_hz);
+  double complex h = 1;
+
+  for (int s = 0; s < filter->n_sections; s++) {
+    const double *b = filter->b[s], *a = filter->a[s];
+    h *= (b[0] + z * (b[1] + z * b[2])) / (1 + z * (a[0] + z * a[1]));
+  }
+  return cabs(h);
+}
+
+emg_status emg_fir_decimator(int factor, int *n_taps, double **taps, emg_error *err) {
+  // Kaiser 1974: attenuation 80 dB, transition 0.4 of the new Nyquist frequency
+  const double attenuation_db = 80;
+  double beta = 0.1102 * (attenuation_db - 8.7);
+  double transition = 0.4 * M_PI / factor;
+  int half = (int)ceil((attenuation_db - 7.95) / (2.285 * transition) / 2);
+
+  if (factor < 1) {
+    return emg_fail(err, EMG_ERR_ARG, "cannot decimate by %d", factor);
+  }
+  if (factor == 1) {
+    half = 0;
+  }
+  *n_taps = 2 * half + 1;
+  EMG_TRY(emg_alloc((size_t)*n_taps, sizeof(double), taps, err));
+  double sum = 0;
+  for (int i = -half; i <= half; i++) {
+    double x = M_PI * i / factor;
+    double sinc = i == 0 ? 1 : sin(x) / x;
+    double r = half > 0 ? (double)i / half : 0;
+    double window = gsl_sf_bessel_I0(beta * sqrt(fmax(0, 1 - r * r))) / gsl_sf_bessel_I0(beta);
+    (*taps)[i + half] = sinc * window;
+    sum += sinc * window;
+  }
+  for (int i = 0; i < *n_taps; i++) {
+    (*taps)[i] /= sum;
+  }
+  return EMG_OK;
+}

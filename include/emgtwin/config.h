@@ -1,0 +1,137 @@
+// config.h -- the configuration: one schema table parses, checks, explains and echoes it
+#ifndef EMG_CONFIG_H
+#define EMG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <emgtwin/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EMG_MUSCLES_MAX 16
+#define EMG_LIST_MAX 256
+#define EMG_TEXT_MAX 160
+
+typedef struct {
+  int n;
+  double values[EMG_LIST_MAX];
+} emg_list;
+
+typedef double emg_type_F64;
+typedef int emg_type_I32;
+typedef uint64_t emg_type_U64;
+typedef bool emg_type_BOOL;
+typedef char emg_type_TEXT[EMG_TEXT_MAX];
+typedef emg_list emg_type_LIST;
+
+// Choices, numbered as in config_fields.def.
+enum { EMG_ENGINE_FAST, EMG_ENGINE_EXACT };
+enum { EMG_LAYOUT_GRID, EMG_LAYOUT_RING, EMG_LAYOUT_ARRAY, EMG_LAYOUT_NEEDLE };
+enum { EMG_SHAPE_POINT, EMG_SHAPE_DISC, EMG_SHAPE_RECTANGLE, EMG_SHAPE_ANNULUS };
+enum { EMG_MONTAGE_MONOPOLAR, EMG_MONTAGE_SINGLE_DIFFERENTIAL, EMG_MONTAGE_DOUBLE_DIFFERENTIAL,
+       EMG_MONTAGE_LAPLACIAN, EMG_MONTAGE_AVERAGE_REFERENCE };
+enum { EMG_REGION_FULL, EMG_REGION_CIRCLE, EMG_REGION_ELLIPSE, EMG_REGION_SECTOR };
+enum { EMG_PLACEMENT_HEXAGONAL, EMG_PLACEMENT_POISSON_DISC, EMG_PLACEMENT_UNIFORM };
+enum { EMG_IZ_UNIFORM, EMG_IZ_GAUSSIAN };
+enum { EMG_CV_UNIT_NORMAL, EMG_CV_UNIT_SIZE, EMG_CV_FIBRE_DIAMETER };
+enum { EMG_POOL_FUGLEVAND, EMG_POOL_DE_LUCA_CONTESSA };
+enum { EMG_TERRITORY_UNIFORM, EMG_TERRITORY_FARTHEST_POINT };
+enum { EMG_RECRUITMENT_EXPONENTIAL, EMG_RECRUITMENT_SHIFTED_EXPONENTIAL };
+enum { EMG_DE_LUCA_FDI, EMG_DE_LUCA_VL, EMG_DE_LUCA_TA };
+enum { EMG_DRIVE_CONSTANT, EMG_DRIVE_TRAPEZOID, EMG_DRIVE_RAMP, EMG_DRIVE_STEPS, EMG_DRIVE_SINE,
+       EMG_DRIVE_FILE };
+enum { EMG_NOISE_WHITE, EMG_NOISE_BAND, EMG_NOISE_PINK };
+enum { EMG_SEPARATION_FIXED_POINT, EMG_SEPARATION_GRADIENT };
+enum { EMG_CONTRAST_CLIPPED_SKEWNESS, EMG_CONTRAST_SKEWNESS, EMG_CONTRAST_LOG_COSH };
+
+// One struct per section, struct emg_config_<section>: each SECTION ends the one before it.
+struct emg_config_none_ {
+  char unused;
+#define SECTION(section, repeatable, doc) \
+  }                                       \
+  ;                                       \
+  struct emg_config_##section {
+#define FIELD(section, type, name, fallback, min, max, unit, doc, source) emg_type_##type name;
+#define CHOICE(section, name, fallback, choices, doc, source) int name;
+#include <emgtwin/config_fields.def>
+};
+
+// A complete configuration: every key has a value. Plain data, copied by assignment.
+typedef struct {
+  struct emg_config_simulation simulation;
+  struct emg_config_conductor conductor;
+  struct emg_config_fibre fibre;
+  struct emg_config_electrodes electrodes;
+  int n_muscles;  // entries in use of the three repeatable sections
+  struct emg_config_muscle muscle[EMG_MUSCLES_MAX];
+  struct emg_config_pool pool[EMG_MUSCLES_MAX];
+  struct emg_config_drive drive[EMG_MUSCLES_MAX];
+  struct emg_config_change change;
+  struct emg_config_sensor sensor;
+  struct emg_config_output output;
+  struct emg_config_decompose decompose;
+  struct emg_config_score score;
+  char directory[1024];  // of the file it came from: relative paths inside it start there; "" = cwd
+} emg_config;
+
+// One row of the schema, for `explain`, `init` and generated documents.
+typedef enum { EMG_KEY_F64, EMG_KEY_I32, EMG_KEY_U64, EMG_KEY_BOOL, EMG_KEY_TEXT, EMG_KEY_LIST,
+               EMG_KEY_CHOICE } emg_key_type;
+
+typedef struct {
+  const char *section, *name;
+  emg_key_type type;
+  bool repeatable;         // in a section that may be a list, one entry per muscle
+  size_t offset;           // in its section's struct
+  const char *fallback;    // default, as text
+  double min, max;
+  const char *unit;        // "" if dimensionless
+  const char *choices;     // "a|b|c" of a choice, else NULL
+  const char *doc, *source;
+} emg_config_key;
+
+const emg_config_key *emg_config_keys(int *n_keys);
+// Doc sentence of a section, NULL if there is no such section.
+const char *emg_config_section_doc(const char *section);
+// Key of "section.name", NULL if unknown; `nearest` (may be NULL) then receives the likeliest key.
+const emg_config_key *emg_config_find(const char *path, const emg_config_key **nearest);
+
+// Defaults; never fails.
+void emg_config_defaults(emg_config *config);
+// Defaults overlaid with a preset. EMG_ERR_ARG names the presets there are.
+emg_status emg_config_preset(const char *preset, emg_config *config, emg_error *err);
+// Names of the presets, NULL-terminated.
+const char *const *emg_config_preset_names(void);
+const char *emg_config_preset_doc(const char *preset);
+
+// Overlay a YAML file, or text named `name` in messages, on `config`. YAML 1.1 subset (JSON too):
+// mapping of sections; at most 1 MiB, depth 64; no aliases, tags, duplicate or unknown keys, NaN or
+// partial numbers. Up to 20 findings with line and column. EMG_ERR_CONFIG; EMG_ERR_IO if unreadable.
+emg_status emg_config_read(const char *path, emg_config *config, emg_error *err);
+emg_status emg_config_parse(const char *text, size_t length, const char *name, emg_config *config,
+                            emg_error *err);
+// One assignment "section.key=value", "muscle[1].name=soleus", as given with --set.
+emg_status emg_config_set(emg_config *config, const char *assignment, emg_error *err);
+// Relations between keys ("the fat is thicker than ..."). Called by read and parse's callers once
+// all layers are in. EMG_ERR_CONFIG.
+emg_status emg_config_check(const emg_config *config, emg_error *err);
+
+// The effective configuration as YAML that reads back to the same values. `with_docs`: a comment
+// line above each key, for `init`. malloc'ed, free() it.
+emg_status emg_config_write(const emg_config *config, bool with_docs, const char *heading,
+                            char **text, emg_error *err);
+// docs/parameters.md from the schema. malloc'ed.
+emg_status emg_config_reference(char **markdown, emg_error *err);
+
+// A quantity with its unit: "2048 Hz", "0.5ms", "30 %MVC" -> value in `unit`. EMG_ERR_CONFIG with the
+// reason (wrong dimension, not a finite number, rest after the number).
+emg_status emg_quantity_parse(const char *text, const char *unit, double *value, emg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,78 @@
+// file.h -- the native HDF5 file: recording, truth, decomposition, provenance
+//
+// Layout in docs/file-format.md. Files are written as NAME.part.PID, flushed, fsynced and renamed;
+// attribute `complete` = 1 is written last, and a file without it is refused.
+#ifndef EMG_FILE_H
+#define EMG_FILE_H
+
+#include <stdbool.h>
+
+#include <emgtwin/array.h>
+#include <emgtwin/muap.h>
+#include <emgtwin/recording.h>
+#include <emgtwin/spikes.h>
+#include <emgtwin/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Everything the simulator knows about a recording.
+typedef struct {
+  emg_spikes spikes;
+  emg_muap_bank muaps;        // of the recording's channels, at its rate
+  emg_table units;            // one row per unit: depth_mm, angle_deg, ... -> /truth/units/<name>
+  emg_array2d excitation;     // [muscle][sample] 0..1
+  emg_array2d force;          // [muscle][sample] fraction of MVC
+  emg_array2f fault;          // [channel][sample] 1 where a sensor fault acts; empty if none
+} emg_truth;
+void emg_truth_free(emg_truth *truth);
+
+// Spike trains found in a recording, with their figures.
+typedef struct {
+  emg_spikes spikes;
+  double *sil, *pnr_db, *isi_cov, *rate_hz;  // one per unit
+  emg_array2f source;                        // [unit][sample], empty unless kept
+  emg_muap_bank muaps;                       // spike-triggered averages, n_units 0 if none
+} emg_decomposition;
+void emg_decomposition_free(emg_decomposition *d);
+
+// How a file came to be; NULL strings are left out.
+typedef struct {
+  const char *config_yaml, *command;
+  unsigned long long seed;
+  const char *input_sha256;
+} emg_provenance;
+
+// What goes into one file; any pointer may be NULL except `path` in the call.
+typedef struct {
+  const emg_recording *recording;
+  const emg_array2f *clean, *noise;
+  const emg_truth *truth;
+  const emg_decomposition *decomposition;
+  const emg_provenance *provenance;
+  bool compress;
+  int n_threads;   // for compression only: the bytes do not depend on it
+} emg_file_contents;
+
+// EMG_ERR_IO: no such folder, permission, disk full; `overwrite` false and `path` exists. No file
+// or partial file is left behind on failure or kill.
+emg_status emg_file_write(const char *path, const emg_file_contents *contents, bool overwrite,
+                          emg_error *err);
+
+// Read parts of a native file. EMG_ERR_DATA: not ours, incomplete, malformed; a part that is asked
+// for and not there.
+emg_status emg_file_read_truth(const char *path, emg_truth *out, emg_error *err);
+emg_status emg_file_read_decomposition(const char *path, emg_decomposition *out, emg_error *err);
+// Spike trains of any source: /truth or /units of a native file (`prefer_truth` if both), labels
+// of a BIDS derivative TSV or DEMUSE .mat. The one reader `score` uses.
+emg_status emg_spikes_read(const char *path, bool prefer_truth, emg_spikes *out, emg_error *err);
+// Provenance config text of a native file, malloc'ed; EMG_ERR_DATA if none.
+emg_status emg_file_read_config(const char *path, char **yaml, emg_error *err);
+// SHA-256 of a file's bytes (BIDS folder: of its recording file), as 64 hex digits.
+emg_status emg_file_sha256(const char *path, char hex[65], emg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,52 @@
+// score.h -- agreement of spike trains with the truth, one-to-one
+#ifndef EMG_SCORE_H
+#define EMG_SCORE_H
+
+#include <stdbool.h>
+
+#include <emgtwin/spikes.h>
+#include <emgtwin/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+  double tolerance_ms, max_lag_ms;
+  double match_min;        // a pair is a match from this value of the criterion on
+  bool match_by_f1;        // criterion: F1 (MUniverse) instead of rate of agreement
+  bool remove_duplicates;  // of the result, before matching (MUnitQuest)
+} emg_score_options;
+
+// "strict" (0.5 ms, rate of agreement), "muniverse" (1 ms, +-100 ms, F1 >= 0.3), "munitquest"
+// (the same after removal of duplicates, F1 >= 0.5, sum of F1 as the score).
+emg_status emg_score_preset(const char *name, emg_score_options *out, emg_error *err);
+
+// One estimated unit and the true one it was matched to.
+typedef struct {
+  int estimated, truth;      // unit indices; truth -1 if unmatched
+  int64_t n_estimated, n_truth, n_common;
+  double lag_ms;             // estimated minus true
+  double precision, sensitivity, f1, roa;
+  double chance_roa;         // expected of two unrelated trains of these rates at the best lag
+} emg_score_pair;
+
+typedef struct {
+  int n_estimated, n_truth, n_active;  // n_active: true units with at least one discharge
+  emg_score_pair *pairs;               // n_estimated, in order of `estimated`
+  int n_matched, n_roa_90, n_roa_50;   // one-to-one
+  int n_duplicates, n_false;           // unmatched estimates that repeat a matched unit / that do not
+  double precision, sensitivity, f1, roa;  // means over matched pairs, 0 if none
+  double sum_f1;
+} emg_score_result;
+
+// Match one-to-one (Hungarian, maximal sum of the criterion) after a lag search per pair. Unit
+// labels play no part. EMG_ERR_DATA if the rates differ or a train is not ascending.
+emg_status emg_score(const emg_spikes *estimated, const emg_spikes *truth,
+                     const emg_score_options *options, emg_score_result *out, emg_error *err);
+void emg_score_free(emg_score_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,68 @@
+// simulate.h -- configuration to recording and truth: the main path and its stages
+#ifndef EMG_SIMULATE_H
+#define EMG_SIMULATE_H
+
+#include <emgtwin/file.h>
+#include <emgtwin/log.h>
+#include <emgtwin/model.h>
+#include <emgtwin/recording.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A recording with full truth.
+typedef struct {
+  emg_recording recording;  // with noise and faults
+  emg_array2f clean, noise; // [channel][sample] uV
+  emg_truth truth;
+  double snr_db;            // measured: clean over noise, both as written
+} emg_simulation;
+
+emg_status emg_simulate(const emg_config *config, const emg_monitor *monitor, emg_simulation *out,
+                        emg_error *err);
+void emg_simulation_free(emg_simulation *simulation);
+
+// --- Stages, in order. Each is deterministic in the seed and at any thread count. ---
+
+// Excitation of every muscle: [muscle][sample] in 0..1, common drive noise included.
+emg_status emg_drive_create(const emg_model *model, emg_array2f *excitation, emg_error *err);
+
+// Discharges of every unit: the next one comes when the integral of the rate reaches
+// 1 + CoV * z, so the variability is right under ramps too.
+emg_status emg_discharge(const emg_model *model, const emg_array2f *excitation, emg_spikes *out,
+                         emg_error *err);
+
+// Force of every muscle from twitches with the Fuglevand gain: [muscle][sample], fraction of the
+// force at maximal excitation (Fuglevand et al. 1993, eq. 14-20).
+emg_status emg_twitch_force(const emg_model *model, const emg_spikes *spikes, emg_array2f *force,
+                            emg_error *err);
+
+// Slow state of the fibres at one time: factors of conduction velocity and of length.
+typedef struct {
+  double time_s, cv_factor, shortening;
+} emg_change_state;
+// States over the recording (config section `change`), 1 if nothing changes. malloc'ed.
+emg_status emg_change_states(const emg_model *model, const emg_array2f *excitation, int *n_states,
+                             emg_change_state **out, emg_error *err);
+
+// Action potentials of all units at the recording's channels and rate, for one state.
+emg_status emg_muaps_create(const emg_model *model, const emg_change_state *state,
+                            const emg_monitor *monitor, emg_muap_bank *out, emg_error *err);
+
+// Add the response to every discharge: out [channel][sample] uV, not cleared first. Between two
+// states the action potential is interpolated linearly at the discharge time. Responses that leave
+// the recording are clipped at its ends.
+emg_status emg_synthesize(const emg_muap_bank *banks, const emg_change_state *states, int n_states,
+                          const emg_spikes *spikes, emg_array2f *out, emg_error *err);
+
+// Noise, interference and faults. `recording->data` = clean + noise after conversion; `noise` is
+// everything that was added; `fault` marks samples where a fault acts.
+emg_status emg_sensor_apply(const emg_model *model, const emg_array2f *clean,
+                            const emg_spikes *spikes, emg_recording *recording, emg_array2f *noise,
+                            emg_array2f *fault, double *snr_db, emg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
