@@ -11,11 +11,15 @@
 extern "C" {
 #endif
 
+// Two discharges agree if they lie within the tolerance of each other after a common lag of the
+// pair, each in at most one agreement. Times become whole samples, rounded down, and a distance of
+// exactly the tolerance agrees.
 typedef struct {
   double tolerance_ms, max_lag_ms;
   double match_min;        // a pair is a match from this value of the criterion on
   bool match_by_f1;        // criterion: F1 (MUniverse) instead of rate of agreement
-  bool remove_duplicates;  // of the result, before matching (MUnitQuest)
+  bool remove_duplicates;  // of the result, before matching, first kept: rate of agreement from 0.3
+                           // on within +-10 ms (MUnitQuest)
 } emg_score_options;
 
 // "strict" (0.5 ms, rate of agreement), "muniverse" (1 ms, +-100 ms, F1 >= 0.3), "munitquest"
@@ -24,24 +28,32 @@ emg_status emg_score_preset(const char *name, emg_score_options *out, emg_error 
 
 // One estimated unit and the true one it was matched to.
 typedef struct {
-  int estimated, truth;      // unit indices; truth -1 if unmatched
+  int estimated, truth;  // unit indices; truth -1 if unmatched
   int64_t n_estimated, n_truth, n_common;
-  double lag_ms;             // estimated minus true
-  double precision, sensitivity, f1, roa;
-  double chance_roa;         // expected of two unrelated trains of these rates at the best lag
+  double lag_ms;       // estimated minus true
+  double precision;    // n_common / n_estimated
+  double sensitivity;  // n_common / n_truth
+  double f1;           // 2 n_common / (n_estimated + n_truth)
+  double roa;          // rate of agreement, n_common / (n_estimated + n_truth - n_common)
+  double chance_roa;   // expected of two unrelated trains of these rates at the best lag
+  int closest;         // true unit it agrees best with, matched to it or not; -1 if none
+  double closest_roa;
+  bool is_duplicate;  // unmatched, but repeats a true unit that is matched to another
 } emg_score_pair;
 
 typedef struct {
   int n_estimated, n_truth, n_active;  // n_active: true units with at least one discharge
   emg_score_pair *pairs;               // n_estimated, in order of `estimated`
   int n_matched, n_roa_90, n_roa_50;   // one-to-one
-  int n_duplicates, n_false;           // unmatched estimates that repeat a matched unit / that do not
+  int n_duplicates, n_false;  // unmatched estimates that repeat a matched unit / that do not
   double precision, sensitivity, f1, roa;  // means over matched pairs, 0 if none
   double sum_f1;
 } emg_score_result;
 
-// Match one-to-one (Hungarian, maximal sum of the criterion) after a lag search per pair. Unit
-// labels play no part. EMG_ERR_DATA if the rates differ or a train is not ascending.
+// Match one-to-one (Hungarian, maximal sum of the criterion over pairs from match_min on) after a
+// lag search per pair. Unit labels play no part. Figures of a pair are 0 where nothing is matched.
+// EMG_ERR_DATA if the rates differ or a train is not ascending; EMG_ERR_ARG for negative or not
+// finite options. Same result at any thread count.
 emg_status emg_score(const emg_spikes *estimated, const emg_spikes *truth,
                      const emg_score_options *options, emg_score_result *out, emg_error *err);
 void emg_score_free(emg_score_result *result);
