@@ -1,0 +1,203 @@
+// territories.c -- which fibres each unit has
+//
+// A fibre goes to unit u with a probability proportional to w_u K_u(fibre), K = 1 in the unit's
+// territory and falling fast outside. The weights w come from Sinkhorn's iteration on a sample of
+// fibres, so that the expected numbers are the wanted ones; then fibres are drawn one after another
+// in random order, each unit's weight following what it still needs, which makes the numbers exact;
+// last, fibres outside their territory change places with others where that puts both inside.
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/kernel.h"
+#include "pool_priv.h"
+
+enum { SAMPLE_MAX = 4096, SINKHORN_STEPS = 40, SWAP_TRIES = 64 };
+
+// K at a squared distance relative to the territory's radius; a tenth beyond the area K is 1/2.
+static inline double affinity(double distance2_over_radius2) {
+  double beyond = 10 * (distance2_over_radius2 > 1 ? distance2_over_radius2 - 1 : 0);
+  double square = beyond * beyond;
+
+  return 1 / (1 + square * square);
+}
+
+// Territories as columns, for vector loops.
+typedef struct {
+  int n_units;
+  double *x_m, *y_m, *inverse_radius2, *weight, *product;
+} unit_columns;
+
+EMG_KERNEL static void affinities(const unit_columns *c, double x_m, double y_m) {
+  double *restrict product = c->product;
+
+  for (int u = 0; u < c->n_units; u++) {
+    double dx = x_m - c->x_m[u], dy = y_m - c->y_m[u];
+    product[u] = c->weight[u] * affinity((dx * dx + dy * dy) * c->inverse_radius2[u]);
+  }
+}
+
+static double sum_of(int n, const double *values) {
+  double sum = 0;
+
+  for (int i = 0; i < n; i++) {
+    sum += values[i];
+  }
+  return sum;
+}
+
+static emg_status unit_columns_create(int n_units, const emg_territory *territories,
+                                      unit_columns *c, emg_error *err) {
+  size_t n = (size_t)n_units;
+  double *memory;
+
+  EMG_TRY(emg_alloc(5 * n, sizeof *memory, &memory, err));
+  *c = (unit_columns){n_units, memory, memory + n, memory + 2 * n, memory + 3 * n, memory + 4 * n};
+  for (int u = 0; u < n_units; u++) {
+    c->x_m[u] = territories[u].x_m;
+    c->y_m[u] = territories[u].y_m;
+    c->inverse_radius2[u] = 1 / (territories[u].radius_m * territories[u].radius_m);
+    c->weight[u] = territories[u].n_fibres;
+  }
+  return EMG_OK;
+}
+
+// Weights that give every unit its share of the fibres order[0 .. n_sample - 1] (Sinkhorn 1967).
+static emg_status balance(unit_columns *c, const emg_territory *territories, int n_sample,
+                          const int *order, const double *x_m, const double *y_m, int n_fibres,
+                          emg_error *err) {
+  double *received;
+
+  EMG_TRY(emg_alloc((size_t)c->n_units, sizeof *received, &received, err));
+  for (int step = 0; step < SINKHORN_STEPS; step++) {
+    for (int u = 0; u < c->n_units; u++) {
+      received[u] = 0;
+    }
+    for (int i = 0; i < n_sample; i++) {
+      affinities(c, x_m[order[i]], y_m[order[i]]);
+      double scale = 1 / sum_of(c->n_units, c->product);
+      for (int u = 0; u < c->n_units; u++) {
+        received[u] += scale * c->product[u];
+      }
+    }
+    for (int u = 0; u < c->n_units; u++) {
+      c->weight[u] *= territories[u].n_fibres * ((double)n_sample / n_fibres) / received[u];
+    }
+  }
+  free(received);
+  return EMG_OK;
+}
+
+void emg_indices_shuffle(emg_rng *rng, int n, int *items) {
+  for (int i = n - 1; i > 0; i--) {
+    int j = (int)emg_rng_below(rng, (uint32_t)i + 1), item = items[i];
+    items[i] = items[j];
+    items[j] = item;
+  }
+}
+
+// Index drawn with probability products[i] / total.
+static int draw_index(emg_rng *rng, int n, const double *products, double total) {
+  double at = emg_rng_uniform(rng) * total;
+  int last = 0;
+
+  for (int i = 0; i < n; i++) {
+    if (products[i] > 0) {
+      last = i;
+      at -= products[i];
+      if (at < 0) {
+        break;
+      }
+    }
+  }
+  return last;
+}
+
+// Units' slots in `members` begin at begin[u]; fills them in the order of `order`.
+static void draw_members(unit_columns *c, const emg_territory *territories, const int *begin,
+                         int n_fibres, const int *order, const double *x_m, const double *y_m,
+                         emg_rng *rng, int *left, double *balanced, int *members) {
+  for (int u = 0; u < c->n_units; u++) {
+    left[u] = territories[u].n_fibres;
+    balanced[u] = c->weight[u];
+  }
+  for (int i = 0; i < n_fibres; i++) {
+    int fibre = order[i];
+
+    affinities(c, x_m[fibre], y_m[fibre]);
+    int u = draw_index(rng, c->n_units, c->product, sum_of(c->n_units, c->product));
+    members[begin[u] + territories[u].n_fibres - left[u]] = fibre;
+    left[u]--;
+    // all units' needs shrink alike, so only the one served lags: its weight follows its own need
+    c->weight[u] = balanced[u] * left[u] / territories[u].n_fibres;
+  }
+}
+
+static bool is_inside(const emg_territory *t, double x_m, double y_m) {
+  double dx = x_m - t->x_m, dy = y_m - t->y_m;
+
+  return dx * dx + dy * dy <= t->radius_m * t->radius_m;
+}
+
+// Fibre `out` in slot `slot` lies outside its unit `u`: look for a fibre inside u whose unit covers
+// `out`, and exchange them.
+static void swap_inwards(int n_units, const emg_territory *territories, const int *begin, int u,
+                         int slot, const double *x_m, const double *y_m, emg_rng *rng,
+                         double *cover, int *members) {
+  int out = members[slot];
+  double total = 0;
+
+  for (int v = 0; v < n_units; v++) {
+    bool covers = v != u && is_inside(&territories[v], x_m[out], y_m[out]);
+    cover[v] = covers ? territories[v].n_fibres : 0;
+    total += cover[v];
+  }
+  for (int attempt = 0; attempt < SWAP_TRIES && total > 0; attempt++) {
+    int v = draw_index(rng, n_units, cover, total);
+    int other = begin[v] + (int)emg_rng_below(rng, (uint32_t)territories[v].n_fibres);
+
+    if (is_inside(&territories[u], x_m[members[other]], y_m[members[other]])) {
+      members[slot] = members[other];
+      members[other] = out;
+      return;
+    }
+  }
+}
+
+emg_status emg_territories_fill(int n_units, const emg_territory *territories, int n_fibres,
+                                const double *x_m, const double *y_m, emg_rng *rng, int *members,
+                                emg_error *err) {
+  unit_columns c = {0};
+  int *order = NULL, *begin = NULL, *left = NULL;
+  double *scratch = NULL;
+  emg_status status;
+
+  EMG_TRY_DONE(unit_columns_create(n_units, territories, &c, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n_fibres, sizeof *order, &order, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n_units + 1, sizeof *begin, &begin, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n_units, sizeof *left, &left, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n_units, sizeof *scratch, &scratch, err));
+  for (int u = 0; u < n_units; u++) {
+    begin[u + 1] = begin[u] + territories[u].n_fibres;
+  }
+  for (int i = 0; i < n_fibres; i++) {
+    order[i] = i;
+  }
+  emg_indices_shuffle(rng, n_fibres, order);
+  int n_sample = n_fibres < SAMPLE_MAX ? n_fibres : SAMPLE_MAX;
+  EMG_TRY_DONE(balance(&c, territories, n_sample, order, x_m, y_m, n_fibres, err));
+  draw_members(&c, territories, begin, n_fibres, order, x_m, y_m, rng, left, scratch, members);
+  for (int u = 0; u < n_units; u++) {
+    for (int slot = begin[u]; slot < begin[u + 1]; slot++) {
+      if (!is_inside(&territories[u], x_m[members[slot]], y_m[members[slot]])) {
+        swap_inwards(n_units, territories, begin, u, slot, x_m, y_m, rng, scratch, members);
+      }
+    }
+  }
+done:
+  free(c.x_m);
+  free(order);
+  free(begin);
+  free(left);
+  free(scratch);
+  return status;
+}
