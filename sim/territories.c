@@ -4,14 +4,14 @@
 // territory and falling fast outside. The weights w come from Sinkhorn's iteration on a sample of
 // fibres, so that the expected numbers are the wanted ones; then fibres are drawn one after another
 // in random order, each unit's weight following what it still needs, which makes the numbers exact;
-// last, fibres outside their territory change places with others where that puts both inside.
+// last, fibres outside their territory change places with others where that brings both nearer.
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/kernel.h"
 #include "pool_priv.h"
 
-enum { SAMPLE_MAX = 4096, SINKHORN_STEPS = 40, SWAP_TRIES = 64 };
+enum { SAMPLE_MAX = 4096, SINKHORN_STEPS = 40, SWAP_TRIES = 64, SWAP_PASSES = 4 };
 
 // K at a squared distance relative to the territory's radius; a tenth beyond the area K is 1/2.
 static inline double affinity(double distance2_over_radius2) {
@@ -132,33 +132,51 @@ static void draw_members(unit_columns *c, const emg_territory *territories, cons
   }
 }
 
-static bool is_inside(const emg_territory *t, double x_m, double y_m) {
+// How far outside its territory a fibre lies, as a fraction of the territory's area: 0 inside.
+static double excess_of(const emg_territory *t, double x_m, double y_m) {
   double dx = x_m - t->x_m, dy = y_m - t->y_m;
 
-  return dx * dx + dy * dy <= t->radius_m * t->radius_m;
+  return fmax((dx * dx + dy * dy) / (t->radius_m * t->radius_m) - 1, 0);
 }
 
-// Fibre `out` in slot `slot` lies outside its unit `u`: look for a fibre inside u whose unit covers
-// `out`, and exchange them.
-static void swap_inwards(int n_units, const emg_territory *territories, const int *begin, int u,
+// The fibre in slot `slot` lies outside its unit `u`: exchange it for one of a unit that is at home
+// where it lies, if that brings the two nearer to their territories.
+static void swap_inwards(unit_columns *c, const emg_territory *territories, const int *begin, int u,
                          int slot, const double *x_m, const double *y_m, emg_rng *rng,
-                         double *cover, int *members) {
+                         int *members) {
   int out = members[slot];
-  double total = 0;
+  double outside = excess_of(&territories[u], x_m[out], y_m[out]);
 
-  for (int v = 0; v < n_units; v++) {
-    bool covers = v != u && is_inside(&territories[v], x_m[out], y_m[out]);
-    cover[v] = covers ? territories[v].n_fibres : 0;
-    total += cover[v];
-  }
-  for (int attempt = 0; attempt < SWAP_TRIES && total > 0; attempt++) {
-    int v = draw_index(rng, n_units, cover, total);
+  affinities(c, x_m[out], y_m[out]);
+  double total = sum_of(c->n_units, c->product);
+  for (int attempt = 0; attempt < SWAP_TRIES; attempt++) {
+    int v = draw_index(rng, c->n_units, c->product, total);
     int other = begin[v] + (int)emg_rng_below(rng, (uint32_t)territories[v].n_fibres);
+    double x = x_m[members[other]], y = y_m[members[other]];
+    double before = outside + excess_of(&territories[v], x, y);
+    double after =
+        excess_of(&territories[u], x, y) + excess_of(&territories[v], x_m[out], y_m[out]);
 
-    if (is_inside(&territories[u], x_m[members[other]], y_m[members[other]])) {
+    if (after < before) {
       members[slot] = members[other];
       members[other] = out;
       return;
+    }
+  }
+}
+
+static void improve_members(unit_columns *c, const emg_territory *territories, const int *begin,
+                            const double *x_m, const double *y_m, emg_rng *rng, int *members) {
+  for (int u = 0; u < c->n_units; u++) {
+    c->weight[u] = territories[u].n_fibres;
+  }
+  for (int pass = 0; pass < SWAP_PASSES; pass++) {
+    for (int u = 0; u < c->n_units; u++) {
+      for (int slot = begin[u]; slot < begin[u + 1]; slot++) {
+        if (excess_of(&territories[u], x_m[members[slot]], y_m[members[slot]]) > 0) {
+          swap_inwards(c, territories, begin, u, slot, x_m, y_m, rng, members);
+        }
+      }
     }
   }
 }
@@ -186,13 +204,7 @@ emg_status emg_territories_fill(int n_units, const emg_territory *territories, i
   int n_sample = n_fibres < SAMPLE_MAX ? n_fibres : SAMPLE_MAX;
   EMG_TRY_DONE(balance(&c, territories, n_sample, order, x_m, y_m, n_fibres, err));
   draw_members(&c, territories, begin, n_fibres, order, x_m, y_m, rng, left, scratch, members);
-  for (int u = 0; u < n_units; u++) {
-    for (int slot = begin[u]; slot < begin[u + 1]; slot++) {
-      if (!is_inside(&territories[u], x_m[members[slot]], y_m[members[slot]])) {
-        swap_inwards(n_units, territories, begin, u, slot, x_m, y_m, rng, scratch, members);
-      }
-    }
-  }
+  improve_members(&c, territories, begin, x_m, y_m, rng, members);
 done:
   free(c.x_m);
   free(order);
