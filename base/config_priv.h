@@ -27,6 +27,8 @@ const emg_config_section *emg_config_sections(int *n_sections);
 const emg_config_section *emg_config_section_find(const char *name);
 const emg_config_key *emg_config_section_keys(const emg_config_section *section, int *n_keys);
 const emg_config_key *emg_config_key_find(const emg_config_section *section, const char *name);
+// True if its value is the path of a file.
+bool emg_config_key_is_path(const emg_config_key *key);
 // "; did you mean 'rows'?", "" if nothing is near.
 typedef struct {
   char text[120];

@@ -116,6 +116,10 @@ const emg_config_key *emg_config_key_find(const emg_config_section *section, con
   return NULL;
 }
 
+bool emg_config_key_is_path(const emg_config_key *key) {
+  return key->type == EMG_KEY_TEXT && strcmp(key->name, "file") == 0;
+}
+
 const char *emg_config_section_doc(const char *section) {
   const emg_config_section *row = emg_config_section_find(section);
   return row ? row->doc : NULL;

@@ -48,7 +48,7 @@ static emg_status store(emg_config *config, const emg_config_section *section, i
       return emg_fail(err, EMG_ERR_CONFIG, "%s.%s: %s", section->name, key->name, reason.text);
     }
   }
-  if (key->type == EMG_KEY_TEXT && strcmp(key->name, "file") == 0) {
+  if (emg_config_key_is_path(key)) {
     config->directory[0] = '\0';  // a path on the command line starts at the working directory
   }
   return EMG_OK;

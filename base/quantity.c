@@ -23,17 +23,10 @@ typedef enum {
   N_DIMENSIONS
 } dimension;
 
-static const char *const dimension_names[N_DIMENSIONS] = {"dimensionless number",
-                                                          "length",
-                                                          "time",
-                                                          "rate",
-                                                          "voltage",
-                                                          "conductivity",
-                                                          "angle",
-                                                          "velocity",
-                                                          "level",
-                                                          "number per area",
-                                                          "fraction"};
+static const char *const dimension_names[N_DIMENSIONS] = {
+    "a plain number", "a length",          "a time",    "a rate",
+    "a voltage",      "a conductivity",    "an angle",  "a velocity",
+    "a level",        "a number per area", "a fraction"};
 
 // `size` times `over` is the unit in terms of the first of its dimension; two factors, so that
 // powers of ten stay exact
@@ -155,7 +148,7 @@ static bool refuse_unit(const char *text, const char *rest, const unit_row *from
   list_units(wanted, offer, sizeof offer);
 
   if (from) {
-    snprintf(reason->text, sizeof reason->text, "%s is a %s, not a %s; write %s%s",
+    snprintf(reason->text, sizeof reason->text, "%s is %s, not %s; write %s%s",
              emg_quote(text).text, dimension_names[from->dimension],
              dimension_names[wanted->dimension],
              wanted->dimension == DIMENSION_NONE ? "a plain number or " : "it in ", offer);
