@@ -12,6 +12,7 @@
 #define EMG_SIM_CONDUCTOR_PRIV_H
 
 #include <complex.h>
+#include <stdbool.h>
 
 #include <emgtwin/conductor.h>
 
@@ -58,6 +59,10 @@ emg_status emg_conductor_orders_smooth(const emg_conductor *conductor, double k_
 emg_status emg_conductor_radial_ratio(const emg_conductor *conductor, double k_rad_per_m,
                                       double source_m, int n_orders, double *ratio, emg_error *err);
 
+// Checks a fibre and a field point, and moves them onto a surface they miss by rounding (1e-9).
+emg_status emg_conductor_place(const emg_conductor *conductor, double *source_m, double *field_m,
+                               emg_error *err);
+
 // S in S m: conductance per length of the whole cross-section; G_0 -> 2 pi / (S k^2) for k -> 0.
 double emg_conductor_axial_conductance(const emg_conductor *conductor);
 
@@ -77,5 +82,76 @@ double emg_conductor_axial_conductance(const emg_conductor *conductor);
 //   q_i(z) = 1/(2 pi^2) Re SUM_j dk m_i(k_j) L^(k_j) e^{ik_j z}.
 void emg_lead_function_transforms(const emg_action_potential *source, double k_rad_per_m,
                                   double complex multiplier[4]);
+
+// q0..q3 of one electrode at angle `dtheta_rad` from a fibre at `source_m`, at n_z offsets:
+// q_i(z_m[j]) is q[i * n_z + j], in V ohm / m. Direct sums, for tables to be checked against;
+// interior electrodes include the free-space part. Error below `tolerance` of the peak over z at
+// dtheta = 0.
+emg_status emg_lead_functions(const emg_conductor *conductor, const emg_detection *detection,
+                              const emg_action_potential *source, double source_m, double field_m,
+                              double dtheta_rad, int n_z, const double *z_m, double tolerance,
+                              double *q, emg_error *err);
+
+// --- One fibre depth and one electrode depth (truncation.c) -----------------------------------
+
+// `is_split`: both in the muscle, so the sums run over G^s and free space is added in closed form.
+typedef struct {
+  const emg_conductor *conductor;
+  emg_detection detection;
+  double source_m, field_m;
+  bool is_split;
+} emg_pair;
+
+// EMG_ERR_CONFIG for a bad conductor; EMG_ERR_ARG for points outside, or for an electrode with an
+// area that is not on the skin. `detection` NULL: a point.
+emg_status emg_pair_create(const emg_conductor *conductor, const emg_detection *detection,
+                           double source_m, double field_m, emg_pair *out, emg_error *err);
+
+// eps_n E_n G_n (G^s if split) for `count` wavenumbers from k_first on: terms[i * n_orders + n].
+emg_status emg_pair_terms(const emg_pair *pair, double k_first, double dk, int count, int n_orders,
+                          double *terms, emg_error *err);
+
+// Slowest decay along z in 1/m of what a source without net current leaves, the step apart.
+double emg_conductor_slowest_decay(const emg_conductor *conductor);
+
+// As emg_conductor_truncation, for an action potential of scale l. `scale` is the sum over (n, k)
+// that the tolerance refers to, dk SUM |q0^| / (2 pi^2 a) at dtheta = 0 in ohm.
+emg_status emg_pair_truncate(const emg_pair *pair, double scale_m, double reach_m, double tolerance,
+                             emg_truncation *out, double *scale, emg_error *err);
+
+// L^ of several angles, a block of wavenumbers at a time (lead_field.c).
+typedef struct {
+  const emg_pair *pair;
+  const emg_truncation *truncation;
+  int n_angles, block;
+  double *cosines, *terms;  // cos(n dtheta): n_angles x n_orders; block x n_orders
+  double *values;           // of the last block: n_angles x count
+} emg_spectrum;
+
+emg_status emg_spectrum_create(const emg_pair *pair, const emg_truncation *truncation, int n_angles,
+                               const double *dtheta_rad, int block, emg_spectrum *out,
+                               emg_error *err);
+void emg_spectrum_free(emg_spectrum *spectrum);
+// L^ dk / (2 pi^2) of wavenumbers first .. first + count - 1 to values[angle * count + i].
+emg_status emg_spectrum_fill(emg_spectrum *spectrum, int first, int count, emg_error *err);
+
+// --- Unbounded muscle (free_space.c) -----------------------------------------------------------
+
+// 1 / (4 pi st sqrt(z^2 + (sz/st) d^2)) and its antiperiodic images (-1)^m at z + m P.
+typedef struct {
+  double factor_ohm_m, width_m, period_m;  // 1 / (4 pi st), sqrt(sz/st) d
+} emg_free_space;
+
+emg_free_space emg_free_space_at(const emg_pair *pair, double dtheta_rad, double period_m);
+// Potential of 1 A with all its images, in ohm; |z| < P.
+double emg_free_space_lead(const emg_free_space *free_space, double z_m);
+
+// Quadrature rules of the four lead functions of the above.
+typedef struct emg_free_rules emg_free_rules;
+emg_status emg_free_rules_create(emg_free_rules **out, emg_error *err);
+void emg_free_rules_free(emg_free_rules *rules);
+// q_i(z) for i < 4.
+void emg_free_space_functions(const emg_free_rules *rules, const emg_free_space *free_space,
+                              const emg_action_potential *source, double z_m, double q[4]);
 
 #endif

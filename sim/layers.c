@@ -179,34 +179,46 @@ static void ratio_i(const emg_conductor *c, int layer, double k, double a, doubl
   }
 }
 
-static emg_status check_points(const emg_conductor *c, double k, double source, double field,
+// Radii a rounding error outside a layer are meant to be on its surface.
+static double snap(double radius, double surface) {
+  return fabs(radius - surface) <= 1e-9 * surface ? surface : radius;
+}
+
+emg_status emg_conductor_place(const emg_conductor *c, double *source_m, double *field_m,
                                emg_error *err) {
   double inner = emg_conductor_muscle_inner_m(c), outer = emg_conductor_muscle_outer_m(c);
   double skin = emg_conductor_skin_radius_m(c);
 
+  *source_m = snap(snap(*source_m, inner), outer);
+  *field_m = snap(snap(snap(*field_m, inner), outer), skin);
+  if (!(*source_m >= inner && *source_m <= outer)) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "the fibre is at radius %g mm, outside the muscle (%g to %g mm)",
+                    *source_m * 1e3, inner * 1e3, outer * 1e3);
+  }
+  if (!(*field_m >= 0 && *field_m <= skin)) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "the field point is at radius %g mm, outside the cylinder (0 to %g mm)",
+                    *field_m * 1e3, skin * 1e3);
+  }
+  return EMG_OK;
+}
+
+static emg_status check_call(const emg_conductor *c, double k, double *source, double *field,
+                             emg_error *err) {
   if (!isfinite(k)) {
     return emg_fail(err, EMG_ERR_ARG, "the wavenumber is %g rad/m: give a finite one", k);
   }
-  if (!(source >= inner && source <= outer)) {
-    return emg_fail(err, EMG_ERR_ARG,
-                    "the fibre is at radius %g mm, outside the muscle (%g to %g mm)", source * 1e3,
-                    inner * 1e3, outer * 1e3);
-  }
-  if (!(field >= 0 && field <= skin)) {
-    return emg_fail(err, EMG_ERR_ARG,
-                    "the field point is at radius %g mm, outside the cylinder (0 to %g mm)",
-                    field * 1e3, skin * 1e3);
-  }
-  return EMG_OK;
+  return emg_conductor_place(c, source, field, err);
 }
 
 emg_status emg_conductor_orders(const emg_conductor *c, double k_rad_per_m, double source_m,
                                 double field_m, int n_orders, double *g_ohm_m, emg_error *err) {
   double k = fabs(k_rad_per_m);
-  double inner = fmin(source_m, field_m), outer = fmax(source_m, field_m);
   scratch work;
 
-  EMG_TRY(check_points(c, k, source_m, field_m, err));
+  EMG_TRY(check_call(c, k, &source_m, &field_m, err));
+  double inner = fmin(source_m, field_m), outer = fmax(source_m, field_m);
   if (outer == 0) {
     return emg_fail(err, EMG_ERR_ARG,
                     "fibre and field point are both on the axis, where the potential is infinite: "
@@ -305,8 +317,11 @@ emg_status emg_conductor_orders_smooth(const emg_conductor *c, double k_rad_per_
   emg_status status = EMG_OK;
   scratch work;
 
-  EMG_TRY(check_points(c, k, source_m, source_m, err));
-  EMG_TRY(check_points(c, k, field_m, field_m, err));
+  EMG_TRY(check_call(c, k, &source_m, &field_m, err));
+  if (!(field_m >= emg_conductor_muscle_inner_m(c) && field_m <= b)) {
+    return emg_fail(err, EMG_ERR_ARG, "the field point at radius %g mm is not in the muscle",
+                    field_m * 1e3);
+  }
   EMG_TRY(scratch_create(n_orders, &work, err));
   double *eta = work.row[0], *other = work.row[1];
 
@@ -328,7 +343,8 @@ emg_status emg_conductor_radial_ratio(const emg_conductor *c, double k_rad_per_m
   emg_bessel_orders at_b;
   scratch work;
 
-  EMG_TRY(check_points(c, k, source_m, source_m, err));
+  double field_m = b;
+  EMG_TRY(check_call(c, k, &source_m, &field_m, err));
   EMG_TRY(scratch_create(n_orders, &work, err));
   if (m == 0) {
     ratio_i(c, 0, k, source_m, b, &work, &at_b, ratio);
