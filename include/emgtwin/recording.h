@@ -67,6 +67,7 @@ typedef struct {
   double rate_hz;     // overrides nothing: only fills a gap, and must agree where the file states it
   double scale_uv;    // uV per count where the file has no units
   const char *map;    // grid map file (.mat or .csv of channel numbers), where the file has no grid
+  bool allow_no_emg;  // a file of force or spike trains alone is read too, with no channels
 } emg_read_options;
 
 // Read any supported file or BIDS folder; the format is told from content, not from the name.

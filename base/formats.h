@@ -1,0 +1,58 @@
+// formats.h -- the table of file formats: adding one is one file and one row
+#ifndef EMG_BASE_FORMATS_H
+#define EMG_BASE_FORMATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <emgtwin/recording.h>
+
+// What a format is told from: the path, whether it is a folder, and the first bytes of the file.
+typedef struct {
+  const char *path;
+  bool is_folder;
+  size_t n_bytes;
+  unsigned char bytes[1024];
+} emg_probe;
+
+typedef struct {
+  const char *name, *doc;
+  bool (*probe)(const emg_probe *probe);
+  // Read what is there; files without EMG give a recording with no channels but with `aux` or
+  // `labels`. Values may hold NaN, which emg_recording_read replaces.
+  emg_status (*read)(const char *path, const emg_read_options *options, emg_recording *out,
+                     emg_error *err);
+  // Spike trains alone, NULL where they come with `read`.
+  emg_status (*read_spikes)(const char *path, bool prefer_truth, emg_spikes *out, emg_error *err);
+} emg_format;
+
+// Formats in the order in which they are tried.
+const emg_format *emg_formats(int *n);
+// Format of a file or folder. EMG_ERR_IO, or EMG_ERR_DATA with the formats there are.
+emg_status emg_format_of(const char *path, const emg_format **format, emg_error *err);
+
+// --- what the readers share ---
+
+// uV in one `unit` of a file ("mV", "µV", "V"); 0 if it is no unit of voltage.
+double emg_uv_per_unit(const char *unit);
+// Rows and columns of each group from its electrode positions, where they lie on a regular grid,
+// and the inter-electrode distance. Known rows and columns stay.
+emg_status emg_grid_from_positions(emg_recording *rec, emg_error *err);
+// Inter-electrode distance from rows, columns and positions: the median of neighbours.
+void emg_grid_pitch(emg_recording *rec);
+// The rate of a recording: the file's (0 if absent), or the user's. EMG_ERR_DATA: neither, both and
+// different, or not a rate.
+emg_status emg_settle_rate(double file_rate_hz, const emg_read_options *options, double *rate_hz,
+                           emg_error *err);
+
+// --- the formats ---
+bool emg_native_probe(const emg_probe *probe);
+emg_status emg_native_read(const char *path, const emg_read_options *options, emg_recording *out,
+                           emg_error *err);
+emg_status emg_native_read_spikes(const char *path, bool prefer_truth, emg_spikes *out,
+                                  emg_error *err);
+bool emg_edf_probe(const emg_probe *probe);
+emg_status emg_edf_read(const char *path, const emg_read_options *options, emg_recording *out,
+                        emg_error *err);
+
+#endif

@@ -1,0 +1,234 @@
+// formats.c -- the table of file formats, and what every reader ends with
+#include "base/formats.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <emgtwin/file.h>
+
+#include "base/sha256.h"
+
+static const emg_format formats[] = {
+    {"emgtwin", "native HDF5 file: recording, ground truth, decomposition", emg_native_probe,
+     emg_native_read, emg_native_read_spikes},
+};
+
+const emg_format *emg_formats(int *n) {
+  *n = (int)(sizeof formats / sizeof formats[0]);
+  return formats;
+}
+
+static emg_status look_at(const char *path, emg_probe *probe, emg_error *err) {
+  struct stat info;
+
+  *probe = (emg_probe){.path = path};
+  if (stat(path, &info) != 0) {
+    return emg_fail(err, EMG_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+  }
+  probe->is_folder = S_ISDIR(info.st_mode);
+  if (probe->is_folder) {
+    return EMG_OK;
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return emg_fail(err, EMG_ERR_IO, "%s is neither a file nor a folder", path);
+  }
+  FILE *file = fopen(path, "rb");
+  if (!file) {
+    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+  }
+  probe->n_bytes = fread(probe->bytes, 1, sizeof probe->bytes, file);
+  fclose(file);
+  return EMG_OK;
+}
+
+emg_status emg_format_of(const char *path, const emg_format **format, emg_error *err) {
+  emg_probe probe;
+  char names[200] = "";
+  size_t n = 0;
+
+  *format = NULL;
+  EMG_TRY(look_at(path, &probe, err));
+  if (!probe.is_folder && probe.n_bytes == 0) {
+    return emg_fail(err, EMG_ERR_DATA, "the file is empty");
+  }
+  for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+    if (formats[i].probe(&probe)) {
+      *format = &formats[i];
+      return EMG_OK;
+    }
+    n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i > 0 ? ", " : "", formats[i].name);
+  }
+  return emg_fail(err, EMG_ERR_DATA, "a %s of no known format; known are %s",
+                  probe.is_folder ? "folder" : "file", names);
+}
+
+double emg_uv_per_unit(const char *unit) {
+  static const struct {
+    const char *unit;
+    double uv;
+  } table[] = {{"uV", 1},     {"\xc2\xb5V", 1}, {"\xce\xbcV", 1}, {"\xb5V", 1},  {"microV", 1},
+               {"mV", 1e3},   {"V", 1e6},       {"nV", 1e-3},     {"volt", 1e6}, {"volts", 1e6},
+               {"Volt", 1e6}, {"Volts", 1e6},   {"UV", 1}};
+
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    if (strcmp(unit, table[i].unit) == 0) {
+      return table[i].uv;
+    }
+  }
+  return 0;
+}
+
+emg_status emg_settle_rate(double file_rate_hz, const emg_read_options *options, double *rate_hz,
+                           emg_error *err) {
+  double given = options ? options->rate_hz : 0;
+
+  if (file_rate_hz != 0 && !(isfinite(file_rate_hz) && file_rate_hz > 0 && file_rate_hz < 1e9)) {
+    return emg_fail(err, EMG_ERR_DATA, "the file states a sampling rate of %g Hz", file_rate_hz);
+  }
+  if (file_rate_hz == 0 && given == 0) {
+    return emg_fail(err, EMG_ERR_DATA,
+                    "the file does not state its sampling rate; give it with --rate \"2048 Hz\"");
+  }
+  if (file_rate_hz > 0 && given > 0 && fabs(given - file_rate_hz) > 1e-4 * file_rate_hz) {
+    return emg_fail(err, EMG_ERR_ARG, "--rate says %g Hz, the file says %g Hz; leave --rate out",
+                    given, file_rate_hz);
+  }
+  *rate_hz = file_rate_hz > 0 ? file_rate_hz : given;
+  return EMG_OK;
+}
+
+// Replace values that are not finite by 0 and flag their channels.
+static void replace_not_finite(emg_recording *rec) {
+  int64_t n_replaced = 0;
+  int n_channels = 0;
+
+  for (int c = 0; c < rec->data.n_rows; c++) {
+    float *row = emg_row2f(&rec->data, c);
+    int64_t n = 0;
+    for (int64_t i = 0; i < rec->data.n_cols; i++) {
+      if (!isfinite(row[i])) {
+        row[i] = 0;
+        n++;
+      }
+    }
+    if (n > 0) {
+      rec->channels[c].state = EMG_CHANNEL_NOT_FINITE;
+      n_channels++;
+      n_replaced += n;
+    }
+  }
+  if (n_replaced > 0) {
+    emg_recording_note(rec, "%lld samples of %d channels are not finite: set to 0, channels marked",
+                       (long long)n_replaced, n_channels);
+  }
+  for (int c = 0; c < rec->aux.n_rows; c++) {
+    float *row = emg_row2f(&rec->aux, c);
+    for (int64_t i = 0; i < rec->aux.n_cols; i++) {
+      row[i] = isfinite(row[i]) ? row[i] : 0;
+    }
+  }
+}
+
+// What a file without EMG holds, in a few words.
+static emg_status fail_no_emg(const emg_recording *rec, emg_error *err) {
+  char what[240];
+  size_t n = 0;
+
+  what[0] = '\0';
+  if (rec->labels.n_units > 0) {
+    n += (size_t)snprintf(what + n, sizeof what - n, "spike trains of %d units",
+                          rec->labels.n_units);
+  }
+  for (int a = 0; a < rec->aux.n_rows && n < 180; a++) {
+    n += (size_t)snprintf(what + n, sizeof what - n, "%s%s", n > 0 ? ", " : "",
+                          rec->aux_channels[a].name);
+  }
+  return emg_fail(err, EMG_ERR_DATA, "the file holds no EMG; it holds %s",
+                  n > 0 ? what : "nothing");
+}
+
+static emg_status finish(emg_recording *rec, const emg_read_options *options, emg_error *err) {
+  if (rec->data.n_rows == 0) {
+    return options && options->allow_no_emg ? EMG_OK : fail_no_emg(rec, err);
+  }
+  if (rec->data.n_cols == 0) {
+    return emg_fail(err, EMG_ERR_DATA, "the recording has %d channels but 0 samples",
+                    rec->data.n_rows);
+  }
+  replace_not_finite(rec);
+  return EMG_OK;
+}
+
+// Name the file in what is wrong with its content; messages about I/O name it themselves.
+static void name_file(emg_status status, const char *path, emg_error *err) {
+  if (status == EMG_ERR_DATA) {
+    emg_error_in_file(err, path);
+  }
+}
+
+emg_status emg_recording_read(const char *path, const emg_read_options *options, emg_recording *out,
+                              emg_error *err) {
+  const emg_format *format;
+
+  *out = (emg_recording){.pitch_mm = NAN};
+  emg_status status = emg_format_of(path, &format, err);
+  if (status == EMG_OK) {
+    status = format->read(path, options, out, err);
+  }
+  if (status == EMG_OK) {
+    status = finish(out, options, err);
+  }
+  if (status != EMG_OK) {
+    emg_recording_free(out);
+    name_file(status, path, err);
+  }
+  return status;
+}
+
+emg_status emg_spikes_read(const char *path, bool prefer_truth, emg_spikes *out, emg_error *err) {
+  const emg_read_options options = {.allow_no_emg = true};
+  const emg_format *format;
+  emg_recording rec = {0};
+
+  *out = (emg_spikes){0};
+  emg_status status = emg_format_of(path, &format, err);
+  if (status == EMG_OK && format->read_spikes) {
+    status = format->read_spikes(path, prefer_truth, out, err);
+  } else if (status == EMG_OK) {
+    status = emg_recording_read(path, &options, &rec, err);
+    if (status == EMG_OK && rec.labels.n_units == 0) {
+      status = emg_fail(err, EMG_ERR_DATA, "this %s file holds no spike trains", rec.format);
+    } else if (status == EMG_OK) {
+      *out = rec.labels;
+      rec.labels = (emg_spikes){0};
+    }
+    emg_recording_free(&rec);
+  }
+  if (status != EMG_OK) {
+    name_file(status, path, err);
+  }
+  return status;
+}
+
+emg_status emg_file_sha256(const char *path, char hex[65], emg_error *err) {
+  unsigned char bytes[65536];
+  emg_sha256 sha;
+  size_t n;
+  FILE *file = fopen(path, "rb");
+
+  if (!file) {
+    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+  }
+  emg_sha256_start(&sha);
+  while ((n = fread(bytes, 1, sizeof bytes, file)) > 0) {
+    emg_sha256_add(&sha, bytes, n);
+  }
+  bool is_ok = !ferror(file);
+  fclose(file);
+  emg_sha256_finish(&sha, hex);
+  return is_ok ? EMG_OK : emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+}
