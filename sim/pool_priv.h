@@ -73,4 +73,11 @@ void emg_recruitment_assign(const struct emg_config_pool *pool, emg_motor_unit *
 emg_status emg_drive_noise(emg_rng *rng, double cutoff_hz, double rate_hz, int64_t n_samples,
                            float *noise, emg_error *err);
 
+// --- drive_file.c ---
+
+// Points of a CSV file: row 0 times in s, ascending; row 1 excitations in 0..1. A relative `name`
+// starts in `directory`. EMG_ERR_IO if it cannot be read, EMG_ERR_CONFIG with the line otherwise.
+emg_status emg_drive_read_file(const char *name, const char *directory, emg_array2d *points,
+                               emg_error *err);
+
 #endif
