@@ -88,6 +88,8 @@ static void run_section(const double b[3], const double a[2], double state[2], i
     s1 = b[2] * in - a[1] * out;
     x[i * step] = out;
   }
+  state[0] = s0;
+  state[1] = s1;
 }
 
 void emg_filter_causal(const emg_filter *filter, int64_t n, float *x) {
