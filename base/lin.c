@@ -18,6 +18,11 @@ void emg_dgemm(int transa, int transb, int m, int n, int k, double alpha, const 
               transb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
+void emg_strmm_lower(int m, int n, const float *l, int ldl, float *b, int ldb) {
+  cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, m, n, 1, l, ldl, b,
+              ldb);
+}
+
 // Symmetric matrices go to LAPACK as column-major, which avoids LAPACKE's transposing copy: upper
 // and lower swap, and eigenvectors arrive as rows.
 

@@ -56,11 +56,28 @@ emg_status emg_muaps_create(const emg_model *model, const emg_change_state *stat
 emg_status emg_synthesize(const emg_muap_bank *banks, const emg_change_state *states, int n_states,
                           const emg_spikes *spikes, emg_array2f *out, emg_error *err);
 
-// Noise, interference and faults. `recording->data` = clean + noise after conversion; `noise` is
-// everything that was added; `fault` marks samples where a fault acts.
-emg_status emg_sensor_apply(const emg_model *model, const emg_array2f *clean,
-                            const emg_spikes *spikes, emg_recording *recording, emg_array2f *noise,
-                            emg_array2f *fault, double *snr_db, emg_error *err);
+// What the sensor cannot do with these channels and this rate, found before anything is computed:
+// EMG_ERR_CONFIG for too many faulty channels, filters or noise outside half the sampling rate.
+emg_status emg_sensor_check(const emg_model *model, emg_error *err);
+
+// From the clean signal to the recording, in this order:
+//   noise         random, scaled so that the mean square of `clean` over good channels, from the
+//                 first to the last discharge, is snr_db above that of the noise over the same
+//   interference  mains and motion artefacts, on top of that ratio
+//   amplifier     causal band-pass of all of these and of `clean` itself, in place: `clean` is what
+//                 the amplifier would put out without noise, and the ratio holds behind it
+//   faults        channels drawn at random, labelled in recording->channels[].state: dead (reads 0),
+//                 noisy (10 to 30 times the noise), saturated (clipped at 20 to 50 % of its peak),
+//                 intermittent (signal lost at times, 5 times the noise meanwhile)
+//   converter     quantised, and held at the ends of its range
+// `recording` has the shape of `clean` and all channels good. `noise` and `fault` are created here:
+// noise = recording - clean; fault is 1 where a faulty channel, a motion artefact or the end of the
+// converter's range spoils a sample, and empty if nothing does. `snr_db` is measured on `clean` and
+// `noise` as returned, 200 if there is no noise. Streams are per channel: results do not depend on
+// threads. EMG_ERR_CONFIG if a ratio is asked for and there is no signal.
+emg_status emg_sensor_apply(const emg_model *model, emg_array2f *clean, const emg_spikes *spikes,
+                            emg_recording *recording, emg_array2f *noise, emg_array2f *fault,
+                            double *snr_db, emg_error *err);
 
 #ifdef __cplusplus
 }

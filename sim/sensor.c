@@ -1,0 +1,306 @@
+// sensor.c -- from the clean signal to the recording: noise, interference, amplifier, faults, ADC
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/filter.h"
+#include "sensor_priv.h"
+
+static const double no_noise_db = 200;
+
+// --- what the configuration asks for ---
+
+static bool has_amplifier(const struct emg_config_sensor *sensor) {
+  return sensor->bandpass_low_hz > 0 || sensor->bandpass_high_hz > 0;
+}
+
+static bool has_motion(const struct emg_config_sensor *sensor) {
+  return sensor->motion_uv > 0 && sensor->motion_per_s > 0;
+}
+
+static bool has_channel_faults(const struct emg_config_sensor *sensor) {
+  return sensor->dead_channels + sensor->noisy_channels + sensor->saturated_channels +
+             sensor->intermittent_channels >
+         0;
+}
+
+static emg_status design_amplifier(const emg_config *config, emg_filter *out, emg_error *err) {
+  const struct emg_config_sensor *sensor = &config->sensor;
+  double rate_hz = config->simulation.sampling_rate_hz;
+
+  *out = (emg_filter){0};
+  if (sensor->bandpass_high_hz > 0 && sensor->bandpass_low_hz >= sensor->bandpass_high_hz) {
+    return emg_fail(err, EMG_ERR_CONFIG,
+                    "sensor.bandpass_low_hz = %g Hz is not below sensor.bandpass_high_hz = %g Hz; "
+                    "change one of them",
+                    sensor->bandpass_low_hz, sensor->bandpass_high_hz);
+  }
+  if (sensor->bandpass_low_hz > 0) {
+    EMG_TRY(emg_filter_highpass(out, 2, sensor->bandpass_low_hz, rate_hz, err));
+  }
+  if (sensor->bandpass_high_hz > 0) {
+    EMG_TRY(emg_filter_lowpass(out, 2, sensor->bandpass_high_hz, rate_hz, err));
+  }
+  return EMG_OK;
+}
+
+static emg_status check_noise_band(const emg_config *config, emg_error *err) {
+  const struct emg_config_sensor *sensor = &config->sensor;
+  double high_hz = fmin(sensor->noise_high_hz, config->simulation.sampling_rate_hz / 2);
+
+  if (sensor->noise_colour != EMG_NOISE_WHITE && !(sensor->noise_low_hz < high_hz)) {
+    return emg_fail(err, EMG_ERR_CONFIG,
+                    "sensor.noise_low_hz = %g Hz is not below the upper edge of the noise, %g Hz; "
+                    "lower it or raise sensor.noise_high_hz",
+                    sensor->noise_low_hz, high_hz);
+  }
+  return EMG_OK;
+}
+
+emg_status emg_sensor_check(const emg_model *model, emg_error *err) {
+  const emg_config *config = &model->config;
+  int n_channels = model->montage.weights.n_rows;
+  emg_filter amplifier;
+  emg_channel *labels;
+
+  EMG_TRY(check_noise_band(config, err));
+  EMG_TRY(design_amplifier(config, &amplifier, err));
+  if (config->sensor.mains_uv > 0) {
+    emg_mains mains;
+    EMG_TRY(emg_mains_create(config, n_channels, &mains, err));
+    emg_mains_free(&mains);
+  }
+  EMG_TRY(emg_alloc((size_t)n_channels, sizeof *labels, &labels, err));
+  emg_status status = emg_faults_choose(config, n_channels, labels, err);
+  free(labels);
+  return status;
+}
+
+// --- signal-to-noise ratio ---
+
+// Samples from the first to the last discharge of any unit; all of them if there is none.
+static void find_active(const emg_spikes *spikes, int64_t n_samples, int64_t *begin, int64_t *end) {
+  int64_t first = n_samples, last = -1;
+
+  for (int64_t i = 0; i < spikes->offsets[spikes->n_units]; i++) {
+    first = spikes->samples[i] < first ? spikes->samples[i] : first;
+    last = spikes->samples[i] > last ? spikes->samples[i] : last;
+  }
+  *begin = last < 0 ? 0 : first;
+  *end = last < 0 ? n_samples : last + 1;
+}
+
+// Mean square over good channels and samples [begin, end). Rows are summed one by one, then in
+// order, so threads do not matter.
+static emg_status mean_square(const emg_array2f *x, const emg_channel *channels, int64_t begin,
+                              int64_t end, double *out, emg_error *err) {
+  double *rows, sum = 0;
+  int n_good = 0;
+
+  EMG_TRY(emg_alloc((size_t)x->n_rows, sizeof *rows, &rows, err));
+#pragma omp parallel for schedule(static)
+  for (int c = 0; c < x->n_rows; c++) {
+    const float *row = emg_row2f(x, c);
+    for (int64_t i = begin; i < end; i++) {
+      rows[c] += (double)row[i] * row[i];
+    }
+  }
+  for (int c = 0; c < x->n_rows; c++) {
+    if (channels[c].state == EMG_CHANNEL_GOOD) {
+      sum += rows[c];
+      n_good++;
+    }
+  }
+  free(rows);
+  *out = sum / ((double)n_good * (double)(end - begin));
+  return EMG_OK;
+}
+
+// Factor that brings noise of mean square `noise` to the SNR asked for.
+static emg_status noise_scale(const emg_config *config, double clean, double noise, double *scale,
+                              emg_error *err) {
+  double snr_db = config->sensor.snr_db;
+
+  if (!(clean > 0)) {
+    return emg_fail(err, EMG_ERR_CONFIG,
+                    "no motor unit is seen at this excitation, so sensor.snr_db = %g dB has no "
+                    "meaning; raise drive.level, or set sensor.snr_db to %g for no noise",
+                    snr_db, no_noise_db);
+  }
+  *scale = sqrt(clean / noise * pow(10, -snr_db / 10));
+  return EMG_OK;
+}
+
+// --- from rows of signal and noise to the recording ---
+
+typedef struct {
+  const emg_config *config;
+  emg_filter amplifier;
+  emg_mains mains;
+  double noise_scale;
+  float *motion_scratch;  // [channel][emg_motion_max_samples]
+} sensor_chain;
+
+static void add_interference(const sensor_chain *s, int channel, int64_t n, float *row,
+                             float *mask) {
+  if (s->mains.gains) {
+    emg_mains_add(&s->mains, channel, n, row);
+  }
+  if (s->motion_scratch) {
+    int length = emg_motion_max_samples(s->config->simulation.sampling_rate_hz);
+    emg_motion_add(s->config, channel, n, row, mask,
+                   s->motion_scratch + (ptrdiff_t)channel * length);
+  }
+  if (s->mains.gains || s->motion_scratch) {
+    emg_filter_causal(&s->amplifier, n, row);
+  }
+}
+
+// Round to the converter's steps and hold at its limits.
+static void convert(const struct emg_config_sensor *sensor, int64_t n, float *row, float *mask) {
+  double codes = ldexp(1, sensor->adc_bits);
+  double step_uv = 1e3 * sensor->adc_range_mv / codes;
+
+  for (int64_t i = 0; i < n; i++) {
+    double code = nearbyint(row[i] / step_uv);
+    if (code < -codes / 2 || code > codes / 2 - 1) {
+      code = code < 0 ? -codes / 2 : codes / 2 - 1;
+      mask[i] = 1;
+    }
+    row[i] = (float)(code * step_uv);
+  }
+}
+
+// One channel: `row` becomes the recording, `noise` what the recording has beside the clean signal.
+static void finish_row(const sensor_chain *s, int channel, emg_channel_state state, int64_t n,
+                       const float *clean, float *noise, float *row, float *mask) {
+  float scale = (float)(s->noise_scale * emg_fault_noise_gain(s->config, channel, state));
+
+  // the row first holds the interference, which passes the amplifier like everything else
+  for (int64_t i = 0; i < n; i++) {
+    row[i] = 0;
+  }
+  add_interference(s, channel, n, row, mask);
+  for (int64_t i = 0; i < n; i++) {
+    noise[i] = scale * noise[i] + row[i];
+    row[i] = clean[i] + noise[i];
+  }
+  if (state != EMG_CHANNEL_GOOD) {
+    emg_fault_apply(s->config, channel, state, n, noise, row, mask);
+  }
+  if (s->config->sensor.adc_bits > 0) {
+    convert(&s->config->sensor, n, row, mask);
+  }
+  for (int64_t i = 0; i < n; i++) {
+    noise[i] = row[i] - clean[i];
+  }
+}
+
+static void filter_rows(const emg_filter *filter, emg_array2f *x) {
+#pragma omp parallel for schedule(static)
+  for (int c = 0; c < x->n_rows; c++) {
+    emg_filter_causal(filter, x->n_cols, emg_row2f(x, c));
+  }
+}
+
+static bool is_marked(const emg_array2f *mask) {
+  for (int c = 0; c < mask->n_rows; c++) {
+    const float *row = emg_row2f(mask, c);
+    for (int64_t i = 0; i < mask->n_cols; i++) {
+      if (row[i] != 0) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+static emg_status check_shapes(const emg_model *model, const emg_array2f *clean,
+                               const emg_recording *recording, emg_error *err) {
+  int n_channels = model->montage.weights.n_rows;
+
+  if (clean->n_rows != n_channels || recording->data.n_rows != n_channels ||
+      recording->data.n_cols != clean->n_cols || clean->n_cols < 1) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "a clean signal of %d x %lld and a recording of %d x %lld do not fit a montage "
+                    "of %d channels",
+                    clean->n_rows, (long long)clean->n_cols, recording->data.n_rows,
+                    (long long)recording->data.n_cols, n_channels);
+  }
+  return EMG_OK;
+}
+
+static emg_status prepare_chain(const emg_model *model, sensor_chain *s, emg_error *err) {
+  const emg_config *config = &model->config;
+  int n_channels = model->montage.weights.n_rows;
+
+  *s = (sensor_chain){.config = config};
+  EMG_TRY(design_amplifier(config, &s->amplifier, err));
+  if (config->sensor.mains_uv > 0) {
+    EMG_TRY(emg_mains_create(config, n_channels, &s->mains, err));
+  }
+  if (has_motion(&config->sensor)) {
+    int length = emg_motion_max_samples(config->simulation.sampling_rate_hz);
+    EMG_TRY(emg_alloc((size_t)n_channels * (size_t)length, sizeof(float), &s->motion_scratch, err));
+  }
+  return EMG_OK;
+}
+
+emg_status emg_sensor_apply(const emg_model *model, emg_array2f *clean, const emg_spikes *spikes,
+                            emg_recording *recording, emg_array2f *noise, emg_array2f *fault,
+                            double *snr_db, emg_error *err) {
+  const emg_config *config = &model->config;
+  const struct emg_config_sensor *sensor = &config->sensor;
+  sensor_chain s = {0};
+  int64_t begin, end;
+  double clean_power, noise_power;
+  emg_status status;
+
+  *noise = *fault = (emg_array2f){0};
+  *snr_db = no_noise_db;
+  EMG_TRY_DONE(check_shapes(model, clean, recording, err));
+  EMG_TRY_DONE(prepare_chain(model, &s, err));
+  EMG_TRY_DONE(emg_faults_choose(config, clean->n_rows, recording->channels, err));
+  EMG_TRY_DONE(emg_array2f_create(clean->n_rows, clean->n_cols, noise, err));
+  if (has_channel_faults(sensor) || has_motion(sensor) || sensor->adc_bits > 0) {
+    EMG_TRY_DONE(emg_array2f_create(clean->n_rows, clean->n_cols, fault, err));
+  }
+
+  // signal and noise pass the amplifier; the ratio is set on what comes out
+  if (has_amplifier(sensor)) {
+    filter_rows(&s.amplifier, clean);
+  }
+  find_active(spikes, clean->n_cols, &begin, &end);
+  EMG_TRY_DONE(mean_square(clean, recording->channels, begin, end, &clean_power, err));
+  if (sensor->snr_db < no_noise_db) {
+    EMG_TRY_DONE(check_noise_band(config, err));
+    EMG_TRY_DONE(emg_noise_create(config, recording->channels, noise, err));
+    if (has_amplifier(sensor)) {
+      filter_rows(&s.amplifier, noise);
+    }
+    EMG_TRY_DONE(mean_square(noise, recording->channels, begin, end, &noise_power, err));
+    EMG_TRY_DONE(noise_scale(config, clean_power, noise_power, &s.noise_scale, err));
+  }
+
+#pragma omp parallel for schedule(dynamic)
+  for (int c = 0; c < clean->n_rows; c++) {
+    finish_row(&s, c, recording->channels[c].state, clean->n_cols, emg_row2f(clean, c),
+               emg_row2f(noise, c), emg_row2f(&recording->data, c),
+               fault->data ? emg_row2f(fault, c) : NULL);
+  }
+  if (fault->data && !is_marked(fault)) {
+    emg_array2f_free(fault);
+  }
+  EMG_TRY_DONE(mean_square(noise, recording->channels, begin, end, &noise_power, err));
+  if (noise_power > 0 && clean_power > 0) {
+    *snr_db = fmin(10 * log10(clean_power / noise_power), no_noise_db);
+  }
+
+done:
+  emg_mains_free(&s.mains);
+  free(s.motion_scratch);
+  if (status != EMG_OK) {
+    emg_array2f_free(noise);
+    emg_array2f_free(fault);
+  }
+  return status;
+}
