@@ -14,11 +14,14 @@ extern "C" {
 // A recording with full truth.
 typedef struct {
   emg_recording recording;  // with noise and faults
-  emg_array2f clean, noise; // [channel][sample] uV
+  emg_array2f clean, noise; // [channel][sample] uV; empty unless output.clean, output.noise
   emg_truth truth;
   double snr_db;            // measured: clean over noise, both as written
 } emg_simulation;
 
+// The whole way. Stages reported to the monitor: "model", "discharges", "action potentials",
+// "synthesis", "sensor", "truth"; between them, and within the action potentials, it can cancel.
+// EMG_ERR_CONFIG before anything long starts. Nothing to free on failure.
 emg_status emg_simulate(const emg_config *config, const emg_monitor *monitor, emg_simulation *out,
                         emg_error *err);
 void emg_simulation_free(emg_simulation *simulation);

@@ -37,7 +37,7 @@ static emg_montage montage_of(emg_config *config, int rows, int columns, int mon
   emg_electrode_set set = flat_grid(&config->electrodes);
   emg_montage out;
   assert_int_equal(emg_montage_create(config, &set, &out, NULL), EMG_OK);
-  free(set.electrodes);
+  emg_electrodes_free(&set);
   return out;
 }
 
@@ -188,7 +188,7 @@ static void a_grid_without_room_for_the_montage_is_refused(void **state) {
   emg_error err = {0};
   assert_int_equal(emg_montage_create(&config, &set, &m, &err), EMG_ERR_CONFIG);
   assert_non_null(strstr(emg_error_message(&err), "2 x 5"));
-  free(set.electrodes);
+  emg_electrodes_free(&set);
 }
 
 int main(void) {
