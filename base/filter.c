@@ -39,6 +39,10 @@ static emg_status add_section(emg_filter *filter, const double b[3], const doubl
 // odd pole, with the frequency pre-warped to w = tan(pi f / rate).
 static emg_status butterworth(emg_filter *filter, int order, double cutoff_hz, double rate_hz,
                               int is_highpass, emg_error *err) {
+  if (order < 1 || order > 8) {
+    return emg_fail(err, EMG_ERR_ARG, "a Butterworth filter of order %d is not one of 1 to 8",
+                    order);
+  }
   EMG_TRY(check_cutoff(cutoff_hz, rate_hz, err));
   double w = tan(M_PI * cutoff_hz / rate_hz);
 
@@ -76,7 +80,7 @@ emg_status emg_filter_notch(emg_filter *filter, double centre_hz, double quality
   return add_section(filter, b, a, err);
 }
 
-// Transposed direct form II, one section, from a given state.
+// Transposed direct form II, one section, from a given state, which is left behind.
 static void run_section(const double b[3], const double a[2], double state[2], int64_t n,
                         int64_t step, double *x) {
   double s0 = state[0], s1 = state[1];
@@ -93,14 +97,22 @@ static void run_section(const double b[3], const double a[2], double state[2], i
 }
 
 void emg_filter_causal(const emg_filter *filter, int64_t n, float *x) {
+  enum { CHUNK = 512 };
   double state[EMG_SECTIONS_MAX][2] = {{0}};
+  double chunk[CHUNK];
 
-  for (int64_t i = 0; i < n; i++) {
-    double value = x[i];
-    for (int s = 0; s < filter->n_sections; s++) {
-      run_section(filter->b[s], filter->a[s], state[s], 1, 1, &value);
+  for (int64_t begin = 0; begin < n; begin += CHUNK) {
+    int64_t length = n - begin < CHUNK ? n - begin : CHUNK;
+
+    for (int64_t i = 0; i < length; i++) {
+      chunk[i] = x[begin + i];
     }
-    x[i] = (float)value;
+    for (int s = 0; s < filter->n_sections; s++) {
+      run_section(filter->b[s], filter->a[s], state[s], length, 1, chunk);
+    }
+    for (int64_t i = 0; i < length; i++) {
+      x[begin + i] = (float)chunk[i];
+    }
   }
 }
 
@@ -124,7 +136,8 @@ emg_status emg_filter_zero_phase(const emg_filter *filter, int64_t n, float *x, 
   // long enough for the slowest section to forget the end: |pole|^pad < 1e-4
   double slowest = 0;
   for (int s = 0; s < filter->n_sections; s++) {
-    slowest = fmax(slowest, sqrt(fabs(filter->a[s][1])));
+    double first = filter->a[s][0], second = filter->a[s][1];
+    slowest = fmax(slowest, second == 0 ? fabs(first) : sqrt(fabs(second)));
   }
   int64_t pad = slowest > 0 && slowest < 1 ? (int64_t)ceil(log(1e-4) / log(slowest)) : 8;
   if (pad > n - 1) {
@@ -165,15 +178,15 @@ double emg_filter_gain(const emg_filter *filter, double frequency_hz, double rat
 }
 
 emg_status emg_fir_decimator(int factor, int *n_taps, double **taps, emg_error *err) {
+  if (factor < 1) {
+    return emg_fail(err, EMG_ERR_ARG, "cannot decimate by %d", factor);
+  }
   // Kaiser 1974: attenuation 80 dB, transition 0.4 of the new Nyquist frequency
   const double attenuation_db = 80;
   double beta = 0.1102 * (attenuation_db - 8.7);
   double transition = 0.4 * M_PI / factor;
   int half = (int)ceil((attenuation_db - 7.95) / (2.285 * transition) / 2);
 
-  if (factor < 1) {
-    return emg_fail(err, EMG_ERR_ARG, "cannot decimate by %d", factor);
-  }
   if (factor == 1) {
     half = 0;
   }
