@@ -67,6 +67,12 @@ bool emg_h5_attribute(emg_h5 *file, const char *object, const char *name, double
 bool emg_h5_attribute_text(emg_h5 *file, const char *object, const char *name, char *text,
                            size_t size);
 
+bool emg_h5_is_group(emg_h5 *file, const char *path);
+// What a dataset of numbers or of fixed-length text holds, as bytes of this machine, malloc'ed: for
+// digests. 16-bit and 32-bit unsigned numbers are widened.
+emg_status emg_h5_read_bytes(emg_h5 *file, const char *path, size_t *n_bytes, void **bytes,
+                             emg_error *err);
+
 #define EMG_H5_NAME_MAX 64
 // Names in a group in alphabetical order, longer ones left out; malloc'ed. At most 4096.
 emg_status emg_h5_list(emg_h5 *file, const char *group, int *n, char (**names)[EMG_H5_NAME_MAX],

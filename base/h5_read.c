@@ -688,3 +688,88 @@ emg_status emg_h5_list(emg_h5 *file, const char *group, int *n, char (**names)[E
   *names = list.names;
   return EMG_OK;
 }
+
+bool emg_h5_is_group(emg_h5 *file, const char *path) {
+  hid_t object = open_object(file, path);
+  bool is_group = object >= 0 && H5Iget_type(object) == H5I_GROUP;
+
+  if (object >= 0) {
+    H5Oclose(object);
+  }
+  return is_group;
+}
+
+// narrowest of our types that holds every value of a plain number type
+static emg_h5_type widening(hid_t type) {
+  size_t size = H5Tget_size(type);
+
+  if (H5Tget_class(type) == H5T_FLOAT) {
+    return size == 4 ? EMG_H5_F32 : EMG_H5_F64;
+  }
+  bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
+  switch (size) {
+    case 1:
+      return is_signed ? EMG_H5_I8 : EMG_H5_U8;
+    case 2:
+      return is_signed ? EMG_H5_I16 : EMG_H5_I32;
+    case 4:
+      return is_signed ? EMG_H5_I32 : EMG_H5_I64;
+    default:
+      return is_signed ? EMG_H5_I64 : EMG_H5_U64;
+  }
+}
+
+static emg_status read_number_bytes(emg_h5 *file, const char *path, size_t *n_bytes, void **bytes,
+                                    emg_error *err) {
+  dataset d;
+  emg_status status = dataset_open(file, path, &d, err);
+
+  *bytes = NULL;
+  if (status == EMG_OK) {
+    emg_h5_type type = widening(d.type);
+    *n_bytes = (size_t)d.n * emg_h5_size(type);
+    status = emg_alloc((size_t)d.n, emg_h5_size(type), bytes, err);
+    if (status == EMG_OK) {
+      status = emg_h5_read(file, path, type, d.rank, d.dims, 0, *bytes, err);
+    }
+  }
+  dataset_close(&d);
+  if (status != EMG_OK) {
+    free(*bytes);
+    *bytes = NULL;
+  }
+  return status;
+}
+
+emg_status emg_h5_read_bytes(emg_h5 *file, const char *path, size_t *n_bytes, void **bytes,
+                             emg_error *err) {
+  hid_t id = open_dataset(file, path, err);
+  emg_status status = EMG_OK;
+
+  *n_bytes = 0;
+  *bytes = NULL;
+  if (id < 0) {
+    return EMG_ERR_DATA;
+  }
+  hid_t type = H5Dget_type(id);
+  if (H5Tget_class(type) != H5T_STRING) {
+    status = read_number_bytes(file, path, n_bytes, bytes, err);
+  } else if (H5Tis_variable_str(type) > 0) {
+    char *text = NULL;
+    status = emg_h5_read_text(file, path, &text, err);
+    *n_bytes = text ? strlen(text) : 0;
+    *bytes = text;
+  } else {
+    hid_t space = H5Dget_space(id);
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+    char *block = NULL;
+    size_t size = n > 0 ? read_fixed(id, type, (hsize_t)n, &block) : 0;
+    H5Sclose(space);
+    *n_bytes = size * (n > 0 ? (size_t)n : 0);
+    *bytes = block;
+    status = n > 0 && size == 0 ? fail_damaged(err, path) : EMG_OK;
+  }
+  H5Tclose(type);
+  H5Oclose(id);
+  return status;
+}

@@ -7,9 +7,9 @@
 
 #include <emgtwin/emgtwin.h>
 
-#include "cpu.h"
 #include "h5.h"
 #include "part_file.h"
+#include "system.h"
 
 // Step of a 16-bit copy of a recording, and whether it may be used: the values are multiples of the
 // step (they come from a converter), or the step is so far below the noise of every channel that it
@@ -321,17 +321,11 @@ static emg_status write_decomposition(emg_h5 *file, const emg_decomposition *d, 
 }
 
 static emg_status write_provenance(emg_h5 *file, const emg_provenance *p, emg_error *err) {
-  char cpu[128];
-
-  emg_cpu_name(cpu, sizeof cpu);
   const struct {
     const char *path, *text;
-  } rows[] = {{"provenance/config_yaml", p->config_yaml},
-              {"provenance/command", p->command},
-              {"provenance/input_sha256", p->input_sha256},
-              {"provenance/version", emg_version()},
-              {"provenance/cpu", cpu},
-              {"provenance/blas", emg_blas_core()}};
+  } rows[] = {{"provenance/config_yaml", p->config_yaml},   {"provenance/command", p->command},
+              {"provenance/input_sha256", p->input_sha256}, {"provenance/version", emg_version()},
+              {"provenance/cpu", emg_cpu_name()},           {"provenance/blas", emg_blas_core()}};
 
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     if (rows[i].text) {
