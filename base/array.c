@@ -1,6 +1,7 @@
 // array.c -- allocation of arrays and tables
 #include <emgtwin/array.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,19 @@ static emg_status fail_memory(emg_error *err, size_t count, size_t size) {
                   (double)count * (double)size / 1048576.0);
 }
 
+// Bytes of a block, false if no object can be that large.
+static bool block_bytes(size_t count, size_t size, size_t *bytes) {
+  return !__builtin_mul_overflow(count, size, bytes) && *bytes <= PTRDIFF_MAX - ALIGNMENT;
+}
+
 emg_status emg_alloc(size_t count, size_t size, void *out_pointer, emg_error *err) {
   void *memory = NULL;
+  size_t bytes;
 
-  if (count > 0) {
+  if (!block_bytes(count, size, &bytes)) {
+    return fail_memory(err, count, size);
+  }
+  if (bytes > 0) {
     memory = calloc(count, size);
     if (!memory) {
       return fail_memory(err, count, size);
@@ -30,7 +40,7 @@ emg_status emg_alloc_aligned(size_t count, size_t size, void *out_pointer, emg_e
   void *memory = NULL;
   size_t bytes;
 
-  if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - ALIGNMENT) {
+  if (!block_bytes(count, size, &bytes)) {
     return fail_memory(err, count, size);
   }
   if (bytes > 0) {
@@ -53,6 +63,9 @@ static emg_status allocate_rows(int n_rows, int64_t n_cols, size_t size, ptrdiff
   if (n_rows < 0 || n_cols < 0) {
     return emg_fail(err, EMG_ERR_ARG, "an array cannot have %d rows and %lld columns", n_rows,
                     (long long)n_cols);
+  }
+  if (n_cols > INT64_MAX - per_line) {
+    return fail_memory(err, (size_t)n_cols, size);
   }
   int64_t padded = (n_cols + per_line - 1) / per_line * per_line;
   size_t count;

@@ -8,14 +8,14 @@
 
 void emg_sgemm(int transa, int transb, int m, int n, int k, float alpha, const float *a, int lda,
                const float *b, int ldb, float beta, float *c, int ldc) {
-  cblas_sgemm(CblasRowMajor, transa ? CblasTrans : CblasNoTrans,
-              transb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  cblas_sgemm(CblasRowMajor, transa ? CblasTrans : CblasNoTrans, transb ? CblasTrans : CblasNoTrans,
+              m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 void emg_dgemm(int transa, int transb, int m, int n, int k, double alpha, const double *a, int lda,
                const double *b, int ldb, double beta, double *c, int ldc) {
-  cblas_dgemm(CblasRowMajor, transa ? CblasTrans : CblasNoTrans,
-              transb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  cblas_dgemm(CblasRowMajor, transa ? CblasTrans : CblasNoTrans, transb ? CblasTrans : CblasNoTrans,
+              m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 void emg_strmm_lower(int m, int n, const float *l, int ldl, float *b, int ldb) {
@@ -41,7 +41,11 @@ emg_status emg_eigen_symmetric(int n, double *a, double *eigenvalues, emg_error 
 emg_status emg_cholesky(int n, double *a, emg_error *err) {
   lapack_int info = LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', n, a, n);
 
-  if (info != 0) {
+  if (info < 0) {
+    return emg_fail(err, EMG_ERR_DATA, "a %d x %d covariance holds values that are not finite", n,
+                    n);
+  }
+  if (info > 0) {
     return emg_fail(err, EMG_ERR_DATA,
                     "a %d x %d covariance is not positive definite at row %d; channels may be "
                     "copies of each other",

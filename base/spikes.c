@@ -14,8 +14,7 @@ emg_status emg_spikes_create(int n_units, const int64_t *counts, double rate_hz,
   for (int u = 0; u < n_units; u++) {
     out->offsets[u + 1] = out->offsets[u] + counts[u];
   }
-  emg_status status =
-      emg_alloc((size_t)out->offsets[n_units], sizeof(int64_t), &out->samples, err);
+  emg_status status = emg_alloc((size_t)out->offsets[n_units], sizeof(int64_t), &out->samples, err);
   if (status != EMG_OK) {
     emg_spikes_free(out);
   }
@@ -45,13 +44,17 @@ void emg_spikes_free(emg_spikes *s) {
 }
 
 emg_status emg_spikes_check(const emg_spikes *s, emg_error *err) {
+  // all offsets before any sample: a wrong one points outside the array
+  for (int u = 0; u < s->n_units; u++) {
+    if (s->offsets[0] != 0 || emg_spikes_count(s, u) < 0) {
+      return emg_fail(err, EMG_ERR_DATA,
+                      "spike offsets do not start at 0 or fall at unit %d; the file is damaged", u);
+    }
+  }
   for (int u = 0; u < s->n_units; u++) {
     const int64_t *train = emg_spikes_of(s, u);
     int64_t n = emg_spikes_count(s, u);
 
-    if (n < 0) {
-      return emg_fail(err, EMG_ERR_DATA, "spike offsets fall at unit %d; the file is damaged", u);
-    }
     for (int64_t i = 0; i < n; i++) {
       if (train[i] < 0 || (s->n_samples > 0 && train[i] >= s->n_samples)) {
         return emg_fail(err, EMG_ERR_DATA,
