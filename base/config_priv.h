@@ -44,8 +44,9 @@ const void *emg_config_entry_const(const emg_config *config, const emg_config_se
 // Store the value written as `text` in the section struct `values`; on refusal it is unchanged.
 bool emg_config_value_parse(const emg_config_key *key, const char *text, void *values,
                             emg_reason *reason);
-// False, with the reason, if a value (which a caller may have set in C) is outside its range.
-bool emg_config_value_check(const emg_config_key *key, const void *values, emg_reason *reason);
+// Every value of the muscles in use against its range: a caller may have set it in C.
+// EMG_ERR_CONFIG with a finding each.
+emg_status emg_config_values_check(const emg_config *config, emg_error *err);
 // Append one element to a list key. EMG_LIST_MAX elements at most.
 bool emg_config_list_append(const emg_config_key *key, const char *text, emg_list *list,
                             emg_reason *reason);

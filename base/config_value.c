@@ -232,6 +232,8 @@ bool emg_config_value_parse(const emg_config_key *key, const char *text, void *v
   return false;
 }
 
+// --- Values a caller may have set in C ---
+
 static int count_choices(const char *choices) {
   int n = 1;
   for (; *choices; choices++) {
@@ -252,7 +254,7 @@ static bool check_list(const emg_config_key *key, const emg_list *list, emg_reas
   return true;
 }
 
-bool emg_config_value_check(const emg_config_key *key, const void *values, emg_reason *reason) {
+static bool check_value(const emg_config_key *key, const void *values, emg_reason *reason) {
   const char *value = (const char *)values + key->offset;
 
   switch (key->type) {
@@ -278,6 +280,37 @@ bool emg_config_value_check(const emg_config_key *key, const void *values, emg_r
   }
   return false;
 }
+
+emg_status emg_config_values_check(const emg_config *config, emg_error *err) {
+  int n_sections;
+  const emg_config_section *sections = emg_config_sections(&n_sections);
+  emg_status status = EMG_OK;
+
+  if (err) {
+    *err = (emg_error){0};
+  }
+  if (config->n_muscles < 1 || config->n_muscles > EMG_MUSCLES_MAX) {
+    return emg_fail(err, EMG_ERR_CONFIG, "%d muscles are outside the range 1 to %d",
+                    config->n_muscles, EMG_MUSCLES_MAX);
+  }
+  for (int s = 0; s < n_sections; s++) {
+    int n_keys, n_entries = sections[s].repeatable ? config->n_muscles : 1;
+    const emg_config_key *keys = emg_config_section_keys(&sections[s], &n_keys);
+
+    for (int i = 0; i < n_entries * n_keys; i++) {
+      const void *values = emg_config_entry_const(config, &sections[s], i / n_keys);
+      const emg_config_key *key = &keys[i % n_keys];
+      emg_reason reason;
+      if (!check_value(key, values, &reason)) {
+        status = emg_fail_more(err, EMG_ERR_CONFIG, NULL, 0, 0, "%s.%s: %s", key->section,
+                               key->name, reason.text);
+      }
+    }
+  }
+  return status;
+}
+
+// --- Back to text ---
 
 // texts are always quoted: no plain scalar can then be taken for something else
 static void print_text(const char *text, FILE *out) {
