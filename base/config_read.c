@@ -402,7 +402,7 @@ emg_status emg_config_read(const char *path, emg_config *config, emg_error *err)
   char directory[sizeof config->directory];
   const char *slash = strrchr(path, '/');
   // the root folder keeps its slash
-  size_t n_directory = slash ? (size_t)(slash - path) + (slash == path) : 0, length;
+  size_t n_directory = slash ? (size_t)(slash - path) + (slash == path) : 0, length = 0;
   emg_status status;
 
   if (n_directory >= sizeof directory) {

@@ -112,7 +112,9 @@ static bool parse_text(const char *text, char *value, emg_reason *reason) {
   if (!emg_text_is_line(text, length)) {
     return refuse(reason, "%s is not one line of UTF-8 text", emg_quote(text).text);
   }
-  memcpy(value, text, length + 1);
+  // all of it is set, so that equal configurations have equal bytes
+  memset(value, 0, EMG_TEXT_MAX);
+  memcpy(value, text, length);
   return true;
 }
 
