@@ -1,10 +1,12 @@
 // test_lin.c -- products, factors and eigenvectors against their definitions
+#include <dlfcn.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <cblas.h>
 #include <cmocka.h>
 
 #include <emgtwin/emgtwin.h>
@@ -54,6 +56,19 @@ static void products_are_sums_of_products_in_all_four_forms(void **state) {
       }
     }
   }
+}
+
+// Not by the reference BLAS that GSL brings under the same names.
+static void products_are_computed_by_openblas(void **state) {
+  (void)state;
+  Dl_info info;
+  void (*product)(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, float,
+                  const float *, blasint, const float *, blasint, float, float *, blasint) =
+      cblas_sgemm;
+  void *address;
+  memcpy(&address, &product, sizeof address);
+  assert_int_not_equal(dladdr(address, &info), 0);
+  assert_non_null(strstr(info.dli_fname, "openblas"));
 }
 
 // A = X X^T of more columns than rows: symmetric, positive definite.
@@ -164,6 +179,7 @@ static void matrices_that_are_not_positive_definite_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(products_are_sums_of_products_in_all_four_forms),
+      cmocka_unit_test(products_are_computed_by_openblas),
       cmocka_unit_test(eigenvectors_are_rows_in_ascending_order),
       cmocka_unit_test(a_cholesky_factor_is_lower_and_multiplies_back),
       cmocka_unit_test(a_solution_solves_every_right_hand_side),
