@@ -11,7 +11,7 @@
 #include "base/kernel.h"
 #include "pool_priv.h"
 
-enum { SAMPLE_MAX = 4096, SINKHORN_STEPS = 40, SWAP_TRIES = 64, SWAP_PASSES = 4 };
+enum { SAMPLE_MAX = 4096, SINKHORN_STEPS = 20, SWAP_TRIES = 64, SWAP_PASSES = 4 };
 
 // K at a squared distance relative to the territory's radius; a tenth beyond the area K is 1/2.
 static inline double affinity(double distance2_over_radius2) {
@@ -139,44 +139,71 @@ static double excess_of(const emg_territory *t, double x_m, double y_m) {
   return fmax((dx * dx + dy * dy) / (t->radius_m * t->radius_m) - 1, 0);
 }
 
-// The fibre in slot `slot` lies outside its unit `u`: exchange it for one of a unit that is at home
-// where it lies, if that brings the two nearer to their territories.
-static void swap_inwards(unit_columns *c, const emg_territory *territories, const int *begin, int u,
-                         int slot, const double *x_m, const double *y_m, emg_rng *rng,
-                         int *members) {
-  int out = members[slot];
-  double outside = excess_of(&territories[u], x_m[out], y_m[out]);
+// Fibres in their slots, and which unit each slot belongs to.
+typedef struct {
+  const emg_territory *territories;
+  const double *x_m, *y_m;
+  int n_units, n_fibres;
+  const int *begin;
+  int *members, *unit_of_slot;
+} arrangement;
 
-  affinities(c, x_m[out], y_m[out]);
-  double total = sum_of(c->n_units, c->product);
+static double excess_in_slot(const arrangement *a, int unit, int slot) {
+  return excess_of(&a->territories[unit], a->x_m[a->members[slot]], a->y_m[a->members[slot]]);
+}
+
+// The fibre in slot `out` lies outside its unit: exchange it for one of those inside, if that
+// brings the two nearer to their territories.
+static void swap_inwards(arrangement *a, int unit, int out, int n_inside, const int *inside,
+                         emg_rng *rng) {
+  double out_excess = excess_in_slot(a, unit, out);
+
   for (int attempt = 0; attempt < SWAP_TRIES; attempt++) {
-    int v = draw_index(rng, c->n_units, c->product, total);
-    int other = begin[v] + (int)emg_rng_below(rng, (uint32_t)territories[v].n_fibres);
-    double x = x_m[members[other]], y = y_m[members[other]];
-    double before = outside + excess_of(&territories[v], x, y);
-    double after =
-        excess_of(&territories[u], x, y) + excess_of(&territories[v], x_m[out], y_m[out]);
+    int in = inside[emg_rng_below(rng, (uint32_t)n_inside)], other = a->unit_of_slot[in];
 
+    // an earlier exchange may have put a fibre from outside into this slot
+    double before = out_excess + excess_in_slot(a, other, in);
+    double after = excess_in_slot(a, unit, in) + excess_in_slot(a, other, out);
     if (after < before) {
-      members[slot] = members[other];
-      members[other] = out;
+      int fibre = a->members[out];
+      a->members[out] = a->members[in];
+      a->members[in] = fibre;
       return;
     }
   }
 }
 
-static void improve_members(unit_columns *c, const emg_territory *territories, const int *begin,
-                            const double *x_m, const double *y_m, emg_rng *rng, int *members) {
-  for (int u = 0; u < c->n_units; u++) {
-    c->weight[u] = territories[u].n_fibres;
+static void improve_unit(arrangement *a, int unit, int *inside, emg_rng *rng) {
+  int n_inside = 0, n_outside = 0;
+
+  for (int slot = a->begin[unit]; slot < a->begin[unit + 1]; slot++) {
+    n_outside += excess_in_slot(a, unit, slot) > 0;
+  }
+  if (n_outside == 0) {
+    return;
+  }
+  for (int slot = 0; slot < a->n_fibres; slot++) {
+    if (a->unit_of_slot[slot] != unit && excess_in_slot(a, unit, slot) == 0) {
+      inside[n_inside++] = slot;
+    }
+  }
+  for (int slot = a->begin[unit]; slot < a->begin[unit + 1] && n_inside > 0; slot++) {
+    if (excess_in_slot(a, unit, slot) > 0) {
+      swap_inwards(a, unit, slot, n_inside, inside, rng);
+    }
+  }
+}
+
+// `inside` is scratch for n_fibres indices.
+static void improve_members(arrangement *a, int *inside, emg_rng *rng) {
+  for (int u = 0; u < a->n_units; u++) {
+    for (int slot = a->begin[u]; slot < a->begin[u + 1]; slot++) {
+      a->unit_of_slot[slot] = u;
+    }
   }
   for (int pass = 0; pass < SWAP_PASSES; pass++) {
-    for (int u = 0; u < c->n_units; u++) {
-      for (int slot = begin[u]; slot < begin[u + 1]; slot++) {
-        if (excess_of(&territories[u], x_m[members[slot]], y_m[members[slot]]) > 0) {
-          swap_inwards(c, territories, begin, u, slot, x_m, y_m, rng, members);
-        }
-      }
+    for (int u = 0; u < a->n_units; u++) {
+      improve_unit(a, u, inside, rng);
     }
   }
 }
@@ -185,12 +212,13 @@ emg_status emg_territories_fill(int n_units, const emg_territory *territories, i
                                 const double *x_m, const double *y_m, emg_rng *rng, int *members,
                                 emg_error *err) {
   unit_columns c = {0};
-  int *order = NULL, *begin = NULL, *left = NULL;
+  int *order = NULL, *begin = NULL, *left = NULL, *unit_of_slot = NULL;
   double *scratch = NULL;
   emg_status status;
 
   EMG_TRY_DONE(unit_columns_create(n_units, territories, &c, err));
   EMG_TRY_DONE(emg_alloc((size_t)n_fibres, sizeof *order, &order, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n_fibres, sizeof *unit_of_slot, &unit_of_slot, err));
   EMG_TRY_DONE(emg_alloc((size_t)n_units + 1, sizeof *begin, &begin, err));
   EMG_TRY_DONE(emg_alloc((size_t)n_units, sizeof *left, &left, err));
   EMG_TRY_DONE(emg_alloc((size_t)n_units, sizeof *scratch, &scratch, err));
@@ -204,10 +232,12 @@ emg_status emg_territories_fill(int n_units, const emg_territory *territories, i
   int n_sample = n_fibres < SAMPLE_MAX ? n_fibres : SAMPLE_MAX;
   EMG_TRY_DONE(balance(&c, territories, n_sample, order, x_m, y_m, n_fibres, err));
   draw_members(&c, territories, begin, n_fibres, order, x_m, y_m, rng, left, scratch, members);
-  improve_members(&c, territories, begin, x_m, y_m, rng, members);
+  arrangement a = {territories, x_m, y_m, n_units, n_fibres, begin, members, unit_of_slot};
+  improve_members(&a, order, rng);
 done:
   free(c.x_m);
   free(order);
+  free(unit_of_slot);
   free(begin);
   free(left);
   free(scratch);

@@ -8,20 +8,16 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <emgtwin/emgtwin.h>
+#include "tests/model_fixture.h"
 
 static const double sampling_rate_hz = 2048;
 
 // A pool with few fibres: only its neurons matter here.
 static void create_model(const char *const *assignments, emg_model *model) {
-  emg_config config;
+  emg_config config = fixture_config(assignments);
   emg_error err = {0};
 
-  emg_config_defaults(&config);
   config.muscle[0].fibre_count = 200;
-  for (int i = 0; assignments[i]; i++) {
-    assert_int_equal(emg_config_set(&config, assignments[i], &err), EMG_OK);
-  }
   if (emg_model_create(&config, model, &err) != EMG_OK) {
     fail_msg("%s", emg_error_message(&err));
   }

@@ -10,25 +10,17 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include <emgtwin/emgtwin.h>
-
 #include "sim/pool_priv.h"
+#include "tests/model_fixture.h"
 
 static const double rate_hz = 1000;
 
 // A model is only its configuration here: the drive looks at nothing else.
 static emg_model configure(double duration_s, const char *const *assignments) {
-  emg_model model = {.n_muscles = 1};
-  emg_error err = {0};
+  emg_model model = {.config = fixture_config(assignments), .n_muscles = 1};
 
-  emg_config_defaults(&model.config);
   model.config.simulation.sampling_rate_hz = rate_hz;
   model.config.simulation.duration_s = duration_s;
-  for (int i = 0; assignments[i]; i++) {
-    if (emg_config_set(&model.config, assignments[i], &err) != EMG_OK) {
-      fail_msg("%s", emg_error_message(&err));
-    }
-  }
   return model;
 }
 
@@ -134,7 +126,7 @@ static void a_file_is_interpolated_and_held_at_its_ends(void **state) {
   (void)state;
   char path[64];
   write_file("\xef\xbb\xbf\"time_s\",excitation\r\n# rest\n\n1, 0.2\r\n3;0.6\n5\t0\n", path);
-  emg_model model = configure(6, (const char *const[]){"drive.profile=file", NULL});
+  emg_model model = configure(6, SET("drive.profile=file"));
   strcpy(model.config.drive[0].file, path + 5);  // relative to /tmp
   strcpy(model.config.directory, "/tmp");
   emg_array2f e;
