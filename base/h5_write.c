@@ -48,10 +48,11 @@ emg_status emg_h5_create(emg_h5 **file, emg_error *err) {
 
 emg_status emg_h5_image(emg_h5 *file, const void **bytes, size_t *n_bytes, emg_error *err) {
   void *handle = NULL;
-  hsize_t size = 0;
+  ssize_t size = -1;
 
-  // the core driver's handle is the address of its buffer
-  if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 || H5Fget_filesize(file->id, &size) < 0 ||
+  // the core driver's handle is the address of its buffer, which is longer than the image
+  if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ||
+      (size = H5Fget_file_image(file->id, NULL, 0)) < 0 ||
       H5Fget_vfd_handle(file->id, H5P_DEFAULT, &handle) < 0 || !handle) {
     return fail_write(err, "the index");
   }
@@ -274,8 +275,9 @@ emg_status emg_h5_write_u64(emg_h5 *file, const char *path, uint64_t value, emg_
 static hid_t fixed_string(size_t size) {
   hid_t type = H5Tcopy(H5T_C_S1);
 
+  // UTF-8 in fact, but Octave refuses text that says so
   H5Tset_size(type, size > 0 ? size : 1);
-  H5Tset_cset(type, H5T_CSET_UTF8);
+  H5Tset_cset(type, H5T_CSET_ASCII);
   H5Tset_strpad(type, H5T_STR_NULLPAD);
   return type;
 }

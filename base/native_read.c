@@ -449,7 +449,7 @@ static emg_status read_aux(emg_h5 *file, emg_recording *rec, emg_error *err) {
 static emg_status read_data(emg_h5 *file, const emg_read_options *options, emg_recording *rec,
                             emg_error *err) {
   int64_t dims[] = {-1, -1};
-  double rate_hz, factor;
+  double rate_hz, factor = 1;
 
   EMG_TRY(emg_h5_expect(file, "emg/data", 2, dims, err));
   EMG_TRY(check_rows("emg/data", dims, err));

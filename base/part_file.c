@@ -39,7 +39,7 @@ static emg_status fail_io(emg_error *err, const char *verb, const char *path, in
 
 emg_status emg_part_file_check(const char *path, bool overwrite, emg_error *err) {
   char folder[PATH_MAX];
-  const char *name;
+  const char *name = path;
   struct stat info;
 
   if (!split_path(path, folder, &name)) {
@@ -151,7 +151,7 @@ static void sync_folder(const char *folder) {
 emg_status emg_part_file_write(const char *path, const void *bytes, size_t n_bytes, bool overwrite,
                                emg_error *err) {
   char folder[PATH_MAX], part[PATH_MAX + 32];
-  const char *name;
+  const char *name = path;
 
   EMG_TRY(emg_part_file_check(path, overwrite, err));
   split_path(path, folder, &name);
