@@ -35,6 +35,9 @@ emg_status emg_format_of(const char *path, const emg_format **format, emg_error 
 
 // uV in one `unit` of a file ("mV", "µV", "V"); 0 if it is no unit of voltage.
 double emg_uv_per_unit(const char *unit);
+// Text from a file for a name: blanks at the ends cut, bytes that are not UTF-8 taken as Latin-1,
+// control characters replaced by '?'; at most size - 1 bytes, whole characters.
+void emg_label_copy(char *to, size_t size, const char *from, size_t length);
 // Rows and columns of each group from its electrode positions, where they lie on a regular grid,
 // and the inter-electrode distance. Known rows and columns stay.
 emg_status emg_grid_from_positions(emg_recording *rec, emg_error *err);
@@ -51,6 +54,12 @@ emg_status emg_native_read(const char *path, const emg_read_options *options, em
                            emg_error *err);
 emg_status emg_native_read_spikes(const char *path, bool prefer_truth, emg_spikes *out,
                                   emg_error *err);
+bool emg_bids_probe(const emg_probe *probe);
+emg_status emg_bids_read(const char *path, const emg_read_options *options, emg_recording *out,
+                         emg_error *err);
+bool emg_bids_events_probe(const emg_probe *probe);
+emg_status emg_bids_events_read(const char *path, const emg_read_options *options,
+                                emg_recording *out, emg_error *err);
 bool emg_edf_probe(const emg_probe *probe);
 emg_status emg_edf_read(const char *path, const emg_read_options *options, emg_recording *out,
                         emg_error *err);

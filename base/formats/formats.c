@@ -11,10 +11,17 @@
 #include <emgtwin/file.h>
 
 #include "base/sha256.h"
+#include "base/text.h"
+#include "bids_priv.h"
 
 static const emg_format formats[] = {
     {"emgtwin", "native HDF5 file: recording, ground truth, decomposition", emg_native_probe,
      emg_native_read, emg_native_read_spikes},
+    {"BIDS-EMG", "folder with *_emg.edf or .bdf and sidecars, or the recording in it",
+     emg_bids_probe, emg_bids_read, NULL},
+    {"BIDS events", "*_events.tsv with motor-unit spikes (onset, sample, unit_id)",
+     emg_bids_events_probe, emg_bids_events_read, NULL},
+    {"EDF", "EDF, EDF+, BDF, BDF+", emg_edf_probe, emg_edf_read, NULL},
 };
 
 const emg_format *emg_formats(int *n) {
@@ -80,6 +87,38 @@ double emg_uv_per_unit(const char *unit) {
     }
   }
   return 0;
+}
+
+void emg_label_copy(char *to, size_t size, const char *from, size_t length) {
+  size_t used = 0;
+
+  while (length > 0 && (from[length - 1] == ' ' || from[length - 1] == '\0')) {
+    length--;
+  }
+  while (length > 0 && *from == ' ') {
+    from++;
+    length--;
+  }
+  for (size_t i = 0, step; i < length; i += step) {
+    unsigned char first = (unsigned char)from[i];
+    const char latin[2] = {(char)(0xc0 | first >> 6), (char)(0x80 | (first & 0x3f))};
+    const char *piece = from + i;
+    size_t n = step = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+    if (first < 0x20 || first == 0x7f) {
+      piece = "?";
+    } else if (first >= 0x80 && (n > length - i || emg_utf8_valid_length(piece, n) < n)) {
+      piece = first < 0xa0 ? "?" : latin;
+      n = first < 0xa0 ? 1 : 2;
+      step = 1;
+    }
+    if (used + n >= size) {
+      break;
+    }
+    memcpy(to + used, piece, n);
+    used += n;
+  }
+  to[used] = '\0';
 }
 
 emg_status emg_settle_rate(double file_rate_hz, const emg_read_options *options, double *rate_hz,
@@ -216,12 +255,14 @@ emg_status emg_spikes_read(const char *path, bool prefer_truth, emg_spikes *out,
 
 emg_status emg_file_sha256(const char *path, char hex[65], emg_error *err) {
   unsigned char bytes[65536];
+  char recording[PATH_MAX];
   emg_sha256 sha;
   size_t n;
-  FILE *file = fopen(path, "rb");
 
+  EMG_TRY(emg_bids_resolve(path, recording, err));
+  FILE *file = fopen(recording, "rb");
   if (!file) {
-    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", recording, strerror(errno));
   }
   emg_sha256_start(&sha);
   while ((n = fread(bytes, 1, sizeof bytes, file)) > 0) {
@@ -230,5 +271,6 @@ emg_status emg_file_sha256(const char *path, char hex[65], emg_error *err) {
   bool is_ok = !ferror(file);
   fclose(file);
   emg_sha256_finish(&sha, hex);
-  return is_ok ? EMG_OK : emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+  return is_ok ? EMG_OK
+               : emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", recording, strerror(errno));
 }
