@@ -164,7 +164,8 @@ static bool sidecar_value(const char *path, const char *suffix, const char *key,
     size_t n_bytes;
     bool is_found = false;
     if (emg_slurp(sidecar, JSON_BYTES_MAX, &json, &n_bytes, NULL) == EMG_OK) {
-      is_found = number ? emg_json_number(json, key, number) : emg_json_text(json, key, text, size);
+      is_found = number ? emg_json_find_number(json, key, number)
+                        : emg_json_find_text(json, key, text, size);
     }
     free(json);
     if (is_found) {
@@ -210,8 +211,8 @@ static double coordinate_scale(const char *path, const char *system) {
   if (!is_there || emg_slurp(sidecar, JSON_BYTES_MAX, &json, &n_bytes, NULL) != EMG_OK) {
     return 0;
   }
-  if (!emg_json_text(json, "EMGCoordinateUnits", unit, sizeof unit)) {
-    emg_json_text(json, "EMGCoordinateSystemUnits", unit, sizeof unit);
+  if (!emg_json_find_text(json, "EMGCoordinateUnits", unit, sizeof unit)) {
+    emg_json_find_text(json, "EMGCoordinateSystemUnits", unit, sizeof unit);
   }
   free(json);
   return mm_per_unit(unit);

@@ -43,7 +43,7 @@ static inline const char *emg_tsv_cell(const emg_tsv *tsv, int row, int column) 
 bool emg_tsv_number(const char *cell, double *value);
 
 // Value of a key of the outermost object of a JSON text: false if absent or of the other kind.
-bool emg_json_number(const char *text, const char *key, double *value);
-bool emg_json_text(const char *text, const char *key, char *value, size_t size);
+bool emg_json_find_number(const char *text, const char *key, double *value);
+bool emg_json_find_text(const char *text, const char *key, char *value, size_t size);
 
 #endif

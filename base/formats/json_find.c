@@ -1,4 +1,4 @@
-// json.c -- the few values that are wanted from the sidecars of a recording
+// json_find.c -- the few values that are wanted from the sidecars of a recording
 #include <math.h>
 #include <string.h>
 
@@ -69,13 +69,13 @@ static const char *find_value(const char *text, const char *key) {
   return found;
 }
 
-bool emg_json_number(const char *text, const char *key, double *value) {
+bool emg_json_find_number(const char *text, const char *key, double *value) {
   const char *at = find_value(text, key), *end;
 
   return at && emg_number_scan(at, &end, value) && isfinite(*value);
 }
 
-bool emg_json_text(const char *text, const char *key, char *value, size_t size) {
+bool emg_json_find_text(const char *text, const char *key, char *value, size_t size) {
   const char *at = find_value(text, key);
   const char *end = at && *at == '"' ? skip_string(at) : NULL;
 
