@@ -77,9 +77,8 @@ double emg_unit_rate_hz(const emg_config *config, const emg_motor_unit *unit, do
     return 0;
   }
   if (pool->model == EMG_POOL_DE_LUCA_CONTESSA) {
-    double at = pool->recruitment_max > 0 ? unit->recruitment_threshold / pool->recruitment_max : 0;
-    double floor_hz = interpolate(pool->rate_min_hz, pool->rate_min_last_hz, at);
-    return fmax(floor_hz, de_luca_rate_hz(pool, unit->recruitment_threshold, excitation));
+    // the law rises with the excitation, so what it gives at recruitment is its least
+    return fmax(unit->rate_min_hz, de_luca_rate_hz(pool, unit->recruitment_threshold, excitation));
   }
   return fmin(unit->rate_max_hz,
               unit->rate_min_hz + unit->rate_gain_hz * (excitation - unit->recruitment_threshold));

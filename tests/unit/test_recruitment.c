@@ -145,14 +145,14 @@ static void later_units_discharge_more_slowly_at_any_excitation(void **state) {
 
 static void listed_rates_are_those_of_the_law(void **state) {
   (void)state;
-  emg_config config = fixture_config(SET("pool.model=de_luca_contessa"));
+  emg_config config = fixture_config(SET("pool.model=de_luca_contessa", "pool.rate_min_hz=12"));
   emg_motor_unit *units = assign(&config);
   for (int i = 0; i < config.pool[0].units; i++) {
     const emg_motor_unit *unit = &units[i];
     assert_near(emg_unit_rate_hz(&config, unit, unit->recruitment_threshold), unit->rate_min_hz,
                 1e-9);
     assert_near(emg_unit_rate_hz(&config, unit, 1), unit->rate_max_hz, 1e-9);
-    assert_true(unit->rate_min_hz >= 8);  // pool.rate_min_hz
+    assert_true(unit->rate_min_hz >= 8);  // pool.rate_min_last_hz
   }
 }
 
