@@ -145,27 +145,27 @@ static double distance_mm(const emg_channel *a, const emg_channel *b) {
 static emg_status correlate(double length_mm, const emg_channel *channels, emg_array2f *out,
                             emg_error *err) {
   enum { BLOCK = 4096 };
-  const int n = out->n_rows;
+  const ptrdiff_t n = out->n_rows;
   double *factor = NULL;
   float *factor_f = NULL;
   emg_status status;
 
   EMG_TRY_DONE(emg_alloc((size_t)n * (size_t)n, sizeof *factor, &factor, err));
   EMG_TRY_DONE(emg_alloc((size_t)n * (size_t)n, sizeof *factor_f, &factor_f, err));
-  for (int i = 0; i < n; i++) {
-    for (int j = 0; j < n; j++) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    for (ptrdiff_t j = 0; j < n; j++) {
       factor[i * n + j] = exp(-distance_mm(&channels[i], &channels[j]) / length_mm);
     }
   }
-  EMG_TRY_DONE(emg_cholesky(n, factor, err));
-  for (int i = 0; i < n * n; i++) {
+  EMG_TRY_DONE(emg_cholesky((int)n, factor, err));
+  for (ptrdiff_t i = 0; i < n * n; i++) {
     factor_f[i] = (float)factor[i];
   }
 
 #pragma omp parallel for schedule(static)
   for (int64_t begin = 0; begin < out->n_cols; begin += BLOCK) {
     int64_t length = out->n_cols - begin < BLOCK ? out->n_cols - begin : BLOCK;
-    emg_strmm_lower(n, (int)length, factor_f, n, out->data + begin, (int)out->stride);
+    emg_strmm_lower((int)n, (int)length, factor_f, (int)n, out->data + begin, (int)out->stride);
   }
 
 done:
