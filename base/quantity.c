@@ -193,17 +193,18 @@ bool emg_quantity_convert(const char *text, const char *unit, double *value, emg
     return true;
   }
   if (!from || !converts(from, wanted)) {
-    return refuse_unit(text, rest, from, wanted, reason);
+    return refuse_unit(text, rest + strspn(rest, " \t"), from, wanted, reason);
   }
 
   // one rounding for powers of ten: multiply or divide by a whole factor
   double up = from->size * wanted->over, down = from->over * wanted->size;
-  *value = up >= down ? number * (up / down) : number / (down / up);
-  if (!isfinite(*value)) {
+  double converted = up >= down ? number * (up / down) : number / (down / up);
+  if (!isfinite(converted)) {
     snprintf(reason->text, sizeof reason->text, "%s is too large for a number",
              emg_quote(text).text);
     return false;
   }
+  *value = converted;
   return true;
 }
 
