@@ -12,7 +12,8 @@
 #define WAVENUMBERS_MAX 131072
 #define BLOCK 32  // wavenumbers computed at once
 #define CELLS_PER_LAYER 24
-#define SCALE_M 1e-3  // of the action potential, where the caller names none
+#define PARALLEL_MIN 16384  // orders times wavenumbers that repay waking other threads
+#define SCALE_M 1e-3        // of the action potential, where the caller names none
 
 // The tail beyond a block that ends the sum is about a sixth of the block at a tolerance of 1e-3
 // and less at smaller ones, as terms fall like exp(-g k) with g k_max ~ ln(1 / tolerance).
@@ -65,7 +66,7 @@ emg_status emg_pair_terms(const emg_pair *pair, double k_first, double dk, int c
   emg_status *status;
 
   EMG_TRY(emg_alloc((size_t)count, sizeof *status, &status, err));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count * n_orders >= PARALLEL_MIN)
   for (int i = 0; i < count; i++) {
     status[i] =
         terms_of_one(pair, k_first + i * dk, n_orders, terms + (ptrdiff_t)i * n_orders, NULL);
