@@ -123,12 +123,7 @@ static emg_status build_part(emg_engine *engine, int part, double fineness, emg_
     emg_surface *surface = &engine->surface;
     return emg_band_build(&engine->source, surface, part, fineness, &surface->bands[part], err);
   }
-  for (int i = 0; i < engine->interior.n_tables; i++) {
-    emg_layer_table *table = &engine->interior.tables[i];
-    EMG_TRY(emg_layer_table_build(&engine->source, table->field_m, engine->interior.reach_m,
-                                  fineness, table, err));
-  }
-  return EMG_OK;
+  return emg_interior_build(&engine->source, fineness, &engine->interior, err);
 }
 
 // Four-point interpolation errs with the fourth power of the step.

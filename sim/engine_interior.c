@@ -12,7 +12,9 @@
 #define RADIUS_STEP 0.12
 #define ANGLE_STEP 0.10
 #define OFFSET_STEP 0.08
-#define WIDTH_STEP 0.12
+// Beside a fibre the action potential's own shape is what offsets must resolve.
+#define FREE_OFFSET_STEP 0.05
+#define FREE_WIDTH_STEP 0.10
 // Added to distances from a boundary: the finest detail of the layers' part that is resolved.
 #define BLUR_M 0.1e-3
 // Neighbouring nodes look a little further than the fibre itself.
@@ -202,18 +204,18 @@ void emg_free_table_free(emg_free_table *table) {
 
 // The images are those of the layers' sums, so both parts share one period.
 emg_status emg_free_table_build(const emg_table_source *source, double distance_max_m,
-                                double reach_m, double period_m, emg_free_table *out,
-                                emg_error *err) {
+                                double reach_m, double period_m, double fineness,
+                                emg_free_table *out, emg_error *err) {
   const emg_conductor *c = &source->conductor;
   const double transverse = c->transverse_s_per_m[c->muscle];
   const double anisotropy = sqrt(c->axial_s_per_m[c->muscle] / transverse);
   const double width_min_m = anisotropy * EMG_FIBRE_CLEARANCE_M;
   emg_free_rules *rules;
 
-  *out = (emg_free_table){.stretch = stretch_for(reach_m, width_min_m, OFFSET_STEP),
+  *out = (emg_free_table){.stretch = stretch_for(reach_m, width_min_m, fineness * FREE_OFFSET_STEP),
                           .log_min = log(width_min_m)};
-  double span = fmax(log(distance_max_m / EMG_FIBRE_CLEARANCE_M), WIDTH_STEP);
-  out->n_widths = (int)fmax(4, ceil(span / WIDTH_STEP) + 1);
+  double span = fmax(log(distance_max_m / EMG_FIBRE_CLEARANCE_M), 0.1);
+  out->n_widths = (int)fmax(4, ceil(span / (fineness * FREE_WIDTH_STEP)) + 1);
   out->log_step = span / (out->n_widths - 1);
   EMG_TRY(emg_free_rules_create(&rules, err));
   const int n_offsets = out->stretch.n_offsets;
@@ -254,36 +256,45 @@ static int table_of(const emg_interior *interior, double field_m) {
 
 emg_status emg_interior_create(const emg_table_source *source, const emg_electrode_set *set,
                                double fineness, emg_interior *out, emg_error *err) {
-  emg_status status = EMG_OK;
   const size_t n = (size_t)set->n_electrodes;
-  double field_max_m = 0;
+  emg_status status = EMG_OK;
 
   *out = (emg_interior){.n_electrodes = set->n_electrodes};
   EMG_TRY_DONE(emg_alloc(n, sizeof *out->table, &out->table, err));
   EMG_TRY_DONE(emg_alloc(n, sizeof *out->tables, &out->tables, err));
   for (int e = 0; e < set->n_electrodes; e++) {
-    const double z_m = set->electrodes[e].z_m;
-    out->reach_m =
-        fmax(out->reach_m, fmax(z_m - source->range.z_min_m, source->range.z_max_m - z_m));
-  }
-  for (int e = 0; e < set->n_electrodes; e++) {
-    const double field_m = inside_m(&source->conductor, set->electrodes[e].radius_m);
+    const emg_electrode *electrode = &set->electrodes[e];
+    const double field_m = inside_m(&source->conductor, electrode->radius_m);
+
+    out->reach_m = fmax(out->reach_m, fmax(electrode->z_m - source->range.z_min_m,
+                                           source->range.z_max_m - electrode->z_m));
     out->table[e] = table_of(out, field_m);
     if (out->table[e] < 0) {
       out->table[e] = out->n_tables;
-      EMG_TRY_DONE(emg_layer_table_build(source, field_m, out->reach_m, fineness,
-                                         &out->tables[out->n_tables], err));
-      out->n_tables++;
+      out->tables[out->n_tables++].field_m = field_m;
     }
-    field_max_m = fmax(field_max_m, field_m);
   }
-  EMG_TRY_DONE(emg_free_table_build(source, field_max_m + source->range.source_max_m, out->reach_m,
-                                    out->tables[0].truncation.period_m, &out->free, err));
+  EMG_TRY_DONE(emg_interior_build(source, fineness, out, err));
 done:
   if (status != EMG_OK) {
     emg_interior_free(out);
   }
   return status;
+}
+
+emg_status emg_interior_build(const emg_table_source *source, double fineness,
+                              emg_interior *interior, emg_error *err) {
+  double field_max_m = 0;
+
+  for (int i = 0; i < interior->n_tables; i++) {
+    emg_layer_table *table = &interior->tables[i];
+    EMG_TRY(emg_layer_table_build(source, table->field_m, interior->reach_m, fineness, table, err));
+    field_max_m = fmax(field_max_m, table->field_m);
+  }
+  emg_free_table_free(&interior->free);
+  return emg_free_table_build(source, field_max_m + source->range.source_max_m, interior->reach_m,
+                              interior->tables[0].truncation.period_m, fineness, &interior->free,
+                              err);
 }
 
 void emg_interior_free(emg_interior *interior) {

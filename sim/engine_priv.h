@@ -31,7 +31,7 @@ typedef struct {
   emg_truncation truncation;
   int n_offsets;
   double *cosine, *sine;  // [n_wavenumbers][n_offsets]
-  double *detection;      // E_n(k_j) [n_wavenumbers][n_orders]
+  double *skin;           // E_n G_n(k_j; skin, b) [n_wavenumbers][n_orders]; interior: NULL
 } emg_sheet_basis;
 
 emg_status emg_sheet_basis_create(const emg_table_source *source, const emg_truncation *truncation,
@@ -171,13 +171,15 @@ typedef struct emg_interior_scratch emg_interior_scratch;
 
 emg_status emg_interior_create(const emg_table_source *source, const emg_electrode_set *set,
                                double fineness, emg_interior *out, emg_error *err);
+emg_status emg_interior_build(const emg_table_source *source, double fineness,
+                              emg_interior *interior, emg_error *err);
 void emg_interior_free(emg_interior *interior);
 emg_status emg_layer_table_build(const emg_table_source *source, double field_m, double reach_m,
                                  double fineness, emg_layer_table *out, emg_error *err);
 void emg_layer_table_free(emg_layer_table *table);
 emg_status emg_free_table_build(const emg_table_source *source, double distance_max_m,
-                                double reach_m, double period_m, emg_free_table *out,
-                                emg_error *err);
+                                double reach_m, double period_m, double fineness,
+                                emg_free_table *out, emg_error *err);
 void emg_free_table_free(emg_free_table *table);
 
 // Coordinates of a source radius for an electrode at `field_m`: a monotonic function of R whose

@@ -7,30 +7,45 @@
 #include "base/lin.h"
 #include "sim/conductor_priv.h"
 
+// E_n G_n at the skin for a source at the muscle's outer radius.
+static emg_status fill_skin(const emg_table_source *source, emg_sheet_basis *basis,
+                            emg_error *err) {
+  const emg_conductor *conductor = &source->conductor;
+  const int n_orders = basis->truncation.n_orders, n_waves = basis->truncation.n_wavenumbers;
+  const double skin_m = emg_conductor_skin_radius_m(conductor);
+  const double outer_m = emg_conductor_muscle_outer_m(conductor);
+
+  EMG_TRY(emg_alloc((size_t)n_waves * (size_t)n_orders, sizeof(double), &basis->skin, err));
+  for (int j = 0; j < n_waves; j++) {
+    const double k = (j + 0.5) * basis->truncation.dk_rad_per_m;
+    double *row = basis->skin + (ptrdiff_t)j * n_orders;
+    EMG_TRY(emg_conductor_orders(conductor, k, outer_m, skin_m, n_orders, row, err));
+    for (int n = 0; n < n_orders; n++) {
+      row[n] *= emg_detection_transfer(&source->detection, n, k, skin_m);
+    }
+  }
+  return EMG_OK;
+}
+
 emg_status emg_sheet_basis_create(const emg_table_source *source, const emg_truncation *truncation,
                                   int n_offsets, const double *offset_m, emg_sheet_basis *out,
                                   emg_error *err) {
   emg_status status = EMG_OK;
-  const int n_orders = truncation->n_orders, n_waves = truncation->n_wavenumbers;
-  const double skin_m = emg_conductor_skin_radius_m(&source->conductor);
-  const double dk = truncation->dk_rad_per_m;
+  const int n_waves = truncation->n_wavenumbers;
 
   *out = (emg_sheet_basis){.truncation = *truncation, .n_offsets = n_offsets};
   size_t size = (size_t)n_waves * (size_t)n_offsets;
   EMG_TRY_DONE(emg_alloc(size, sizeof(double), &out->cosine, err));
   EMG_TRY_DONE(emg_alloc(size, sizeof(double), &out->sine, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n_waves * (size_t)n_orders, sizeof(double), &out->detection, err));
-
   for (int j = 0; j < n_waves; j++) {
-    const double k = (j + 0.5) * dk;
+    const double k = (j + 0.5) * truncation->dk_rad_per_m;
     for (int i = 0; i < n_offsets; i++) {
       out->cosine[(ptrdiff_t)j * n_offsets + i] = cos(k * offset_m[i]);
       out->sine[(ptrdiff_t)j * n_offsets + i] = sin(k * offset_m[i]);
     }
-    for (int n = 0; n < n_orders; n++) {
-      out->detection[(ptrdiff_t)j * n_orders + n] =
-          source->is_interior ? 1 : emg_detection_transfer(&source->detection, n, k, skin_m);
-    }
+  }
+  if (!source->is_interior) {
+    EMG_TRY_DONE(fill_skin(source, out, err));
   }
 done:
   if (status != EMG_OK) {
@@ -42,11 +57,12 @@ done:
 void emg_sheet_basis_free(emg_sheet_basis *basis) {
   free(basis->cosine);
   free(basis->sine);
-  free(basis->detection);
+  free(basis->skin);
   *basis = (emg_sheet_basis){0};
 }
 
-// E_n G_n for all orders and wavenumbers: [wavenumber][order].
+// G_n for all orders and wavenumbers: [wavenumber][order]. On the skin the depth of the source is
+// a factor of its own, so the layers are solved once for all radii.
 static emg_status fill_orders(const emg_table_source *source, const emg_sheet_basis *basis,
                               double source_m, double field_m, double *orders, emg_error *err) {
   const int n_orders = basis->truncation.n_orders;
@@ -57,11 +73,11 @@ static emg_status fill_orders(const emg_table_source *source, const emg_sheet_ba
     if (source->is_interior) {
       EMG_TRY(emg_conductor_orders_smooth(&source->conductor, k, source_m, field_m, n_orders, row,
                                           err));
-    } else {
-      EMG_TRY(emg_conductor_orders(&source->conductor, k, source_m, field_m, n_orders, row, err));
+      continue;
     }
+    EMG_TRY(emg_conductor_radial_ratio(&source->conductor, k, source_m, n_orders, row, err));
     for (int n = 0; n < n_orders; n++) {
-      row[n] *= basis->detection[(ptrdiff_t)j * n_orders + n];
+      row[n] *= basis->skin[(ptrdiff_t)j * n_orders + n];
     }
   }
   return EMG_OK;

@@ -15,9 +15,11 @@
 #define BAND_RATIO 1.6
 // Taps read beyond the range of offsets, either side.
 #define MARGIN 5
+// The period of the sums has room for these.
+#define REACH_MARGIN 1.1
 // Truncation of the sums, as a part of the tolerance: it is relative to the potential beside the
 // fibre, and electrodes on the far side have peaks of a hundredth of that.
-#define TRUNCATION_PART 1e-3
+#define TRUNCATION_PART 3e-3
 
 static double anisotropy(const emg_conductor *conductor) {
   return sqrt(conductor->axial_s_per_m[conductor->muscle] /
@@ -57,6 +59,31 @@ static void cut_bands(const emg_table_source *source, emg_surface *out) {
   }
 }
 
+// How far each band's sums go. Side by side, because each is a long serial search.
+static emg_status truncate_bands(const emg_table_source *source, emg_surface *out, emg_error *err) {
+  const double skin_m = emg_conductor_skin_radius_m(&source->conductor);
+  emg_status status[EMG_BANDS_MAX];
+  emg_error errors[EMG_BANDS_MAX] = {0};
+
+#pragma omp parallel for schedule(dynamic)
+  for (int i = 0; i < out->n_bands; i++) {
+    emg_band *band = &out->bands[i];
+    status[i] = emg_conductor_truncation(&source->conductor, &source->detection, band->radius_max_m,
+                                         skin_m, REACH_MARGIN * out->reach_m,
+                                         TRUNCATION_PART * source->range.tolerance,
+                                         &band->truncation, &errors[i]);
+  }
+  for (int i = 0; i < out->n_bands; i++) {
+    if (status[i] != EMG_OK) {
+      if (err) {
+        *err = errors[i];
+      }
+      return status[i];
+    }
+  }
+  return EMG_OK;
+}
+
 emg_status emg_surface_create(const emg_table_source *source, const emg_electrode_set *set,
                               double fineness, emg_surface *out, emg_error *err) {
   *out = (emg_surface){0};
@@ -64,6 +91,7 @@ emg_status emg_surface_create(const emg_table_source *source, const emg_electrod
 
   if (status == EMG_OK) {
     cut_bands(source, out);
+    status = truncate_bands(source, out, err);
   }
   for (int i = 0; i < out->n_bands && status == EMG_OK; i++) {
     status = emg_band_build(source, out, i, fineness, &out->bands[i], err);
@@ -185,16 +213,11 @@ emg_status emg_band_build(const emg_table_source *source, const emg_surface *sur
   emg_status status = EMG_OK;
   emg_sheet_basis basis = {0};
   double *places = NULL;
-  const double skin_m = emg_conductor_skin_radius_m(&source->conductor);
   emg_band built = {.radius_min_m = surface->bands[band].radius_min_m,
-                    .radius_max_m = surface->bands[band].radius_max_m};
+                    .radius_max_m = surface->bands[band].radius_max_m,
+                    .truncation = surface->bands[band].truncation};
 
   size_band(source, surface, fineness, &built);
-  EMG_TRY_DONE(emg_conductor_truncation(&source->conductor, &source->detection, built.radius_max_m,
-                                        skin_m, (built.n_half + 1) * built.offset_step_m,
-                                        TRUNCATION_PART * source->range.tolerance,
-                                        &built.truncation, err));
-
   const int n_places = built.n_angles + built.n_half + 1;
   EMG_TRY_DONE(emg_alloc((size_t)n_places, sizeof(double), &places, err));
   for (int i = 0; i < built.n_angles; i++) {

@@ -61,10 +61,11 @@ static void check_group(const char *group, bool is_interior) {
     worst = fmax(worst, error / peak);
   }
   emg_engine_facts facts = emg_engine_get_facts(engine);
-  print_message("%s: largest error %.1e of a peak, sample fibres %.1e; %.1f MiB in %.2f s, %d x %d "
-                "x %d, %d orders, %d wavenumbers\n",
-                group, worst, facts.measured_error, facts.table_mib, facts.build_s, facts.n_radii,
-                facts.n_angles, facts.n_offsets, facts.n_orders, facts.n_wavenumbers);
+  print_message(
+      "%s: largest error %.1e of a peak, sample fibres %.1e; %.1f MiB in %.2f s, %d x %d "
+      "x %d, %d orders, %d wavenumbers\n",
+      group, worst, facts.measured_error, facts.table_mib, facts.build_s, facts.n_radii,
+      facts.n_angles, facts.n_offsets, facts.n_orders, facts.n_wavenumbers);
   assert_true(worst < TOLERANCE);
   assert_true(facts.measured_error < TOLERANCE);
   free(out);
