@@ -75,7 +75,8 @@ typedef struct {
   struct emg_config_output output;
   struct emg_config_decompose decompose;
   struct emg_config_score score;
-  char directory[1024];  // of the file it came from: relative paths inside it start there; "" = cwd
+  char directory[1024];  // where a relative drive.file starts: the folder of the file that set it; ""
+                         // is the working directory
 } emg_config;
 
 // One row of the schema, for `explain`, `init` and generated documents.
@@ -110,18 +111,25 @@ const char *emg_config_preset_doc(const char *preset);
 
 // Overlay a YAML file, or text named `name` in messages, on `config`. YAML 1.1 subset (JSON too):
 // mapping of sections; at most 1 MiB, depth 64; no aliases, tags, duplicate or unknown keys, NaN or
-// partial numbers. Up to 20 findings with line and column. EMG_ERR_CONFIG; EMG_ERR_IO if unreadable.
+// partial numbers. Up to 20 findings with line and column. EMG_ERR_CONFIG; EMG_ERR_IO if unreadable;
+// `config` is then unchanged. A repeatable section is a mapping, which holds for every muscle, or a
+// list with one mapping per muscle; all lists of one text are of one length. A list of `muscle` says
+// how many muscles there are, a list of `pool` or `drive` only if there was one so far.
 emg_status emg_config_read(const char *path, emg_config *config, emg_error *err);
 emg_status emg_config_parse(const char *text, size_t length, const char *name, emg_config *config,
                             emg_error *err);
-// One assignment "section.key=value", "muscle[1].name=soleus", as given with --set.
+// One assignment "section.key=value", "muscle[1].name=soleus", as given with --set. Without an index
+// it holds for every muscle. EMG_ERR_ARG if it is no assignment, EMG_ERR_CONFIG for what it says.
 emg_status emg_config_set(emg_config *config, const char *assignment, emg_error *err);
-// Relations between keys ("the fat is thicker than ..."). Called by read and parse's callers once
-// all layers are in. EMG_ERR_CONFIG.
+// Relations between keys ("the least rate is above the largest"), and the range of each value. Called
+// by read and parse's callers once all layers are in. What needs geometry is checked where it is made
+// (emg_conductor_create, emg_electrodes_create, emg_montage_create, emg_model_create). EMG_ERR_CONFIG
+// with up to 20 findings.
 emg_status emg_config_check(const emg_config *config, emg_error *err);
 
-// The effective configuration as YAML that reads back to the same values. `with_docs`: a comment
-// line above each key, for `init`. malloc'ed, free() it.
+// The effective configuration as YAML that reads back, over the defaults, to the same values.
+// `with_docs`: a comment line above each key, for `init`. `heading`: comment lines on top, may be
+// NULL. malloc'ed, free() it. EMG_ERR_CONFIG if a value is out of range.
 emg_status emg_config_write(const emg_config *config, bool with_docs, const char *heading,
                             char **text, emg_error *err);
 // docs/parameters.md from the schema. malloc'ed.
