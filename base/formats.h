@@ -63,5 +63,11 @@ emg_status emg_bids_events_read(const char *path, const emg_read_options *option
 bool emg_edf_probe(const emg_probe *probe);
 emg_status emg_edf_read(const char *path, const emg_read_options *options, emg_recording *out,
                         emg_error *err);
+bool emg_mat_probe(const emg_probe *probe);
+emg_status emg_mat_read_recording(const char *path, const emg_read_options *options,
+                                  emg_recording *out, emg_error *err);
+bool emg_mat73_probe(const emg_probe *probe);
+emg_status emg_mat73_read(const char *path, const emg_read_options *options, emg_recording *out,
+                          emg_error *err);
 
 #endif

@@ -73,6 +73,12 @@ bool emg_h5_is_group(emg_h5 *file, const char *path);
 emg_status emg_h5_read_bytes(emg_h5 *file, const char *path, size_t *n_bytes, void **bytes,
                              emg_error *err);
 
+// Paths of the objects that a dataset of object references names, as MATLAB keeps cell arrays;
+// malloc'ed. `out` may be shorter than the dataset: at most `most` are taken.
+#define EMG_H5_PATH_MAX 128
+emg_status emg_h5_references(emg_h5 *file, const char *path, int most, int *n,
+                             char (**out)[EMG_H5_PATH_MAX], emg_error *err);
+
 #define EMG_H5_NAME_MAX 64
 // Names in a group in alphabetical order, longer ones left out; malloc'ed. At most 4096.
 emg_status emg_h5_list(emg_h5 *file, const char *group, int *n, char (**names)[EMG_H5_NAME_MAX],

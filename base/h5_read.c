@@ -773,3 +773,62 @@ emg_status emg_h5_read_bytes(emg_h5 *file, const char *path, size_t *n_bytes, vo
   H5Oclose(id);
   return status;
 }
+
+// Path of a referenced object, "" if it cannot be opened.
+static void reference_path(hid_t file, const hobj_ref_t *reference, char path[EMG_H5_PATH_MAX]) {
+  hid_t object = H5Rdereference2(file, H5P_DEFAULT, H5R_OBJECT, reference);
+
+  path[0] = '\0';
+  if (object >= 0) {
+    char name[EMG_H5_PATH_MAX + 1] = "";
+    if (H5Iget_name(object, name, sizeof name) > 0 && strlen(name) < sizeof name - 1) {
+      memcpy(path, name + 1, strlen(name));
+    }
+    H5Oclose(object);
+  }
+}
+
+emg_status emg_h5_references(emg_h5 *file, const char *path, int most, int *n,
+                             char (**out)[EMG_H5_PATH_MAX], emg_error *err) {
+  dataset d = {.id = open_dataset(file, path, err)};
+  hobj_ref_t *references = NULL;
+  emg_status status = EMG_ERR_DATA;
+
+  *n = 0;
+  *out = NULL;
+  if (d.id < 0) {
+    return EMG_ERR_DATA;
+  }
+  d.type = H5Dget_type(d.id);
+  if (d.type < 0 || H5Tequal(d.type, H5T_STD_REF_OBJ) <= 0 || !get_extent(&d)) {
+    status = emg_fail(err, EMG_ERR_DATA, "/%s is not an array of references", path);
+    goto done;
+  }
+  d.size = sizeof *references;
+  EMG_TRY_DONE(check_layout(&d, path, file->n_bytes, err));
+  if (d.layout == H5D_CHUNKED || d.n > most) {
+    status =
+        emg_fail(err, EMG_ERR_DATA, "/%s has %lld references; at most %d in one piece are read",
+                 path, (long long)d.n, most);
+    goto done;
+  }
+  EMG_TRY_DONE(emg_alloc((size_t)d.n + 1, sizeof *references, &references, err));
+  EMG_TRY_DONE(emg_alloc((size_t)d.n + 1, sizeof **out, out, err));
+  if (d.n > 0 && H5Dread(d.id, H5T_STD_REF_OBJ, H5S_ALL, H5S_ALL, H5P_DEFAULT, references) < 0) {
+    status = fail_damaged(err, path);
+    goto done;
+  }
+  for (int64_t i = 0; i < d.n; i++) {
+    reference_path(file->id, &references[i], (*out)[i]);
+  }
+  *n = (int)d.n;
+  status = EMG_OK;
+done:
+  free(references);
+  dataset_close(&d);
+  if (status != EMG_OK) {
+    free(*out);
+    *out = NULL;
+  }
+  return status;
+}

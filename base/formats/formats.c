@@ -22,6 +22,9 @@ static const emg_format formats[] = {
     {"BIDS events", "*_events.tsv with motor-unit spikes (onset, sample, unit_id)",
      emg_bids_events_probe, emg_bids_events_read, NULL},
     {"EDF", "EDF, EDF+, BDF, BDF+", emg_edf_probe, emg_edf_read, NULL},
+    {"MATLAB 5", "MATLAB file: DEMUSE, OTBiolab+, MUedit, flexemg", emg_mat_probe,
+     emg_mat_read_recording, NULL},
+    {"MATLAB 7.3", "MATLAB file in HDF5: MUedit", emg_mat73_probe, emg_mat73_read, NULL},
 };
 
 const emg_format *emg_formats(int *n) {
@@ -197,6 +200,9 @@ static emg_status finish(emg_recording *rec, const emg_read_options *options, em
   if (rec->data.n_cols == 0) {
     return emg_fail(err, EMG_ERR_DATA, "the recording has %d channels but 0 samples",
                     rec->data.n_rows);
+  }
+  if (options && options->map) {
+    EMG_TRY(emg_grid_apply_map(rec, options->map, err));
   }
   replace_not_finite(rec);
   return EMG_OK;

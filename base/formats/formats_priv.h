@@ -20,6 +20,9 @@ emg_status emg_edf_read_roles(const char *path, const emg_read_options *options,
 // header alone.
 emg_status emg_edf_length(const char *path, double *rate_hz, int64_t *n_samples, emg_error *err);
 
+// Place channels by a grid map of the user and leave out those it does not name.
+emg_status emg_grid_apply_map(emg_recording *rec, const char *path, emg_error *err);
+
 // Whole file, terminated by a zero byte, malloc'ed. EMG_ERR_DATA if longer than `limit`.
 emg_status emg_slurp(const char *path, size_t limit, char **bytes, size_t *n_bytes, emg_error *err);
 
