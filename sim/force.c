@@ -20,17 +20,35 @@ static double twitch_gain(double time_over_interval) {
   return (sigmoid(time_over_interval) / time_over_interval) / (sigmoid(unfused) / unfused);
 }
 
+// Mean gain of a unit at a constant rate: over the distribution of its intervals, because the gain
+// is not linear in them.
+static double mean_gain(const emg_motor_unit *unit, double rate_hz, double isi_min_s) {
+  const int n_points = 64;
+  const double reach = 3.9;
+  double sum = 0, weights = 0;
+
+  for (int i = 0; i < n_points; i++) {
+    double z = reach * ((2 * i + 1.0) / n_points - 1), weight = exp(-z * z / 2);
+    double interval_s = fmax((1 + unit->isi_cov * z) / rate_hz, isi_min_s);
+    sum += weight * twitch_gain(unit->twitch_time_s / interval_s);
+    weights += weight;
+  }
+  return sum / weights;
+}
+
 // Mean force of a muscle at maximal excitation: every unit at its constant rate r there gives
-// r times the area e P T of its twitch times the gain.
+// r times the area e P T of its twitch times the mean gain.
 static double maximal_force(const emg_model *model, int muscle) {
+  double isi_min_s = 1e-3 * model->config.pool[muscle].isi_min_ms;
   double sum = 0;
 
   for (int u = 0; u < model->n_units; u++) {
     const emg_motor_unit *unit = &model->units[u];
 
     if (unit->muscle == muscle) {
-      double fusion = unit->twitch_time_s * emg_unit_rate_hz(&model->config, unit, 1);
-      sum += unit->twitch_force * twitch_gain(fusion) * M_E * fusion;
+      double rate_hz = emg_unit_rate_hz(&model->config, unit, 1);
+      sum += unit->twitch_force * mean_gain(unit, rate_hz, isi_min_s) * M_E * unit->twitch_time_s *
+             rate_hz;
     }
   }
   return sum;

@@ -74,6 +74,63 @@ static emg_status create_territories(const subject *s, double area_m2, const int
   return EMG_OK;
 }
 
+static double share_outside(const subject *s, const emg_territory *territories,
+                            const int *members) {
+  int n_outside = 0, slot = 0;
+
+  for (int u = 0; u < s->pool->units; u++) {
+    const emg_territory *t = &territories[u];
+    for (int end = slot + t->n_fibres; slot < end; slot++) {
+      double dx = s->x_m[members[slot]] - t->x_m, dy = s->y_m[members[slot]] - t->y_m;
+      n_outside += dx * dx + dy * dy > t->radius_m * t->radius_m;
+    }
+  }
+  return (double)n_outside / s->n_fibres;
+}
+
+// Centres the territory on the one of its fibres that is nearest to their centroid: unlike the
+// centroid itself, that is always in the muscle.
+static void recentre(const subject *s, const int *members, emg_territory *t) {
+  double x_m = 0, y_m = 0, least2 = INFINITY;
+  int nearest = members[0];
+
+  for (int i = 0; i < t->n_fibres; i++) {
+    x_m += s->x_m[members[i]] / t->n_fibres;
+    y_m += s->y_m[members[i]] / t->n_fibres;
+  }
+  for (int i = 0; i < t->n_fibres; i++) {
+    double dx = s->x_m[members[i]] - x_m, dy = s->y_m[members[i]] - y_m;
+    if (dx * dx + dy * dy < least2) {
+      least2 = dx * dx + dy * dy;
+      nearest = members[i];
+    }
+  }
+  t->x_m = s->x_m[nearest];
+  t->y_m = s->y_m[nearest];
+}
+
+// Where few units share a place, territories at random leave parts of the muscle uncovered, and the
+// fibres there go to units from elsewhere. Then territories move to the middle of the fibres they
+// were given, and fibres are shared out anew, as Lloyd's iteration evens out a mosaic.
+static emg_status share_out_fibres(const subject *s, emg_territory *territories, int *members,
+                                   emg_error *err) {
+  const int rounds_max = 8;
+  const double few = 0.01;
+
+  for (int round = 0;; round++) {
+    emg_rng rng = emg_rng_stream(s->seed, EMG_RNG_ASSIGNMENT, (uint32_t)round, s->index);
+    EMG_TRY(emg_territories_fill(s->pool->units, territories, s->n_fibres, s->x_m, s->y_m, &rng,
+                                 members, err));
+    if (round == rounds_max || share_outside(s, territories, members) < few) {
+      return EMG_OK;
+    }
+    for (int u = 0, begin = 0; u < s->pool->units; u++) {
+      recentre(s, &members[begin], &territories[u]);
+      begin += territories[u].n_fibres;
+    }
+  }
+}
+
 // --- properties of units and fibres ---
 
 // Gaussian redrawn until it is within `reach` standard deviations.
@@ -202,7 +259,6 @@ emg_status emg_pool_create(const emg_config *config, int muscle, double area_m2,
                      n_fibres,
                      x_m,
                      y_m};
-  emg_rng rng = emg_rng_stream(s.seed, EMG_RNG_ASSIGNMENT, 0, s.index);
   int *numbers = NULL, *members = NULL;
   emg_territory *territories = NULL;
   emg_status status;
@@ -213,8 +269,7 @@ emg_status emg_pool_create(const emg_config *config, int muscle, double area_m2,
   EMG_TRY_DONE(emg_alloc((size_t)n_fibres, sizeof *members, &members, err));
   EMG_TRY_DONE(emg_innervation_numbers(s.pool, n_fibres, numbers, err));
   EMG_TRY_DONE(create_territories(&s, area_m2, numbers, territories, err));
-  EMG_TRY_DONE(
-      emg_territories_fill(s.pool->units, territories, n_fibres, x_m, y_m, &rng, members, err));
+  EMG_TRY_DONE(share_out_fibres(&s, territories, members, err));
   create_units(&s, territories, members, units, fibres);
 done:
   free(numbers);

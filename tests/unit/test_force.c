@@ -35,7 +35,7 @@ static emg_array2f force_of(const emg_model *model, emg_spikes *spikes) {
   return force;
 }
 
-// Root mean square of the last half of a force's deviation from its mean, and the mean.
+// Mean of the last half of a force.
 static double mean_of_end(const emg_array2f *force) {
   double sum = 0;
   int64_t half = force->n_cols / 2;
@@ -97,7 +97,7 @@ static void maximal_regular_discharge_gives_a_mean_force_of_one(void **state) {
   (void)state;
   const char *const models[] = {"pool.model=fuglevand", "pool.model=de_luca_contessa"};
   for (int m = 0; m < 2; m++) {
-    emg_model model = fixture_model(SET("pool.units=50", models[m]));
+    emg_model model = fixture_model(SET("pool.units=50", "pool.isi_cov=0", models[m]));
     double interval_s[50];
 
     for (int u = 0; u < 50; u++) {
@@ -108,6 +108,26 @@ static void maximal_regular_discharge_gives_a_mean_force_of_one(void **state) {
     // rounding of intervals to samples: 1 / (2048 * 0.03) of one is spread over many
     assert_true(fabs(mean_of_end(&force) - 1) < 0.005);
     emg_array2f_free(&force);
+    emg_model_free(&model);
+  }
+}
+
+static void maximal_excitation_gives_a_mean_force_of_one(void **state) {
+  (void)state;
+  const char *const covs[] = {"pool.isi_cov=0", "pool.isi_cov=0.15", "pool.isi_cov=0.3"};
+  for (int c = 0; c < 3; c++) {
+    emg_model model = fixture_model(SET("simulation.duration_s=60", "drive.profile=constant",
+                                        "drive.level=1", "muscle.fibre_count=500", covs[c]));
+    emg_array2f excitation;
+    emg_spikes spikes;
+    assert_int_equal(emg_drive_create(&model, &excitation, NULL), EMG_OK);
+    assert_int_equal(emg_discharge(&model, &excitation, &spikes, NULL), EMG_OK);
+    emg_array2f force = force_of(&model, &spikes);
+
+    // half of 60 s of 60 units, the largest of which weigh most: standard error about 0.002
+    assert_true(fabs(mean_of_end(&force) - 1) < 0.01);
+    emg_array2f_free(&force);
+    emg_array2f_free(&excitation);
     emg_model_free(&model);
   }
 }
@@ -178,6 +198,7 @@ int main(void) {
       cmocka_unit_test(one_discharge_gives_the_published_twitch),
       cmocka_unit_test(forces_of_units_add),
       cmocka_unit_test(maximal_regular_discharge_gives_a_mean_force_of_one),
+      cmocka_unit_test(maximal_excitation_gives_a_mean_force_of_one),
       cmocka_unit_test(force_rises_with_the_rate_and_fuses),
       cmocka_unit_test(muscles_have_their_own_force),
       cmocka_unit_test(trains_of_another_model_are_refused),
