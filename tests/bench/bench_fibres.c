@@ -17,6 +17,8 @@ enum { FIBRES = 125664, UNITS = 150, ROWS = 13, COLUMNS = 5, SAMPLED = 24 };
 #define RATE_HZ 2048.0
 #define OVERSAMPLING 2
 #define TOLERANCE 1e-3
+// of the processor the floor is stated for; two fused multiply-adds of 8 floats start per cycle
+#define CLOCK_GHZ 3.0
 
 static double cpu_s(void) {
   struct rusage usage;
@@ -143,41 +145,98 @@ static double sampled_error(const emg_model *model, const emg_engine *engine, in
   return worst;
 }
 
+static double one_by_one_s(const emg_model *model, const emg_engine *engine, int n_samples) {
+  float *out = calloc((size_t)(ROWS * COLUMNS * n_samples), sizeof *out);
+  emg_engine_scratch *scratch;
+  emg_error err = {0};
+
+  stop_on(emg_engine_scratch_create(engine, &scratch, &err), &err);
+  double start = cpu_s();
+  for (int i = 0; i < FIBRES; i++) {
+    stop_on(emg_engine_add_fibre(engine, &model->fibres[i], scratch, out, &err), &err);
+  }
+  double taken_s = cpu_s() - start;
+  emg_engine_scratch_free(scratch);
+  free(out);
+  return taken_s;
+}
+
+static void free_model(emg_model *model) {
+  free(model->electrodes.electrodes);
+  free(model->montage.channels);
+  emg_array2d_free(&model->montage.weights);
+  free(model->units);
+  free(model->fibres);
+}
+
+// What the work per fibre amounts to at least, from the sizes of the tables: multiply-adds in
+// vectors of 8 floats, of which this processor starts two per cycle, and bytes read from tables.
+typedef struct {
+  double vector_fmas, table_bytes;
+} floor_cost;
+
+static floor_cost count_floor(const emg_model *model) {
+  floor_cost sum = {0};
+  for (int i = 0; i < FIBRES; i++) {
+    const emg_fibre *f = &model->fibres[i];
+    // steps grow with the distance from the skin, in bands: 0.57 mm beside the boundary
+    double step_m =
+        PITCH_M / ceil(PITCH_M / (0.11 * (4e-3 + 1e-3 + 2.24 * (MUSCLE_M - f->radius_m))));
+    double line = (f->length_1_m + f->length_2_m) / 2 + (ROWS - 1) * PITCH_M;
+    double vectors = COLUMNS * line / step_m / 8;
+    double travel = (f->length_1_m + f->length_2_m) / f->cv_m_per_s * OVERSAMPLING * RATE_HZ;
+    double tails = 4 * 18e-3 / f->cv_m_per_s * OVERSAMPLING * RATE_HZ;
+    // 16 lines of two functions, 4 taps and 4 terms of a transient per electrode and sample
+    sum.table_bytes += 2 * 16 * vectors * 32;
+    sum.vector_fmas += 2 * 16 * vectors + (travel + tails) * 4 * ROWS * COLUMNS / 8;
+  }
+  return (floor_cost){sum.vector_fmas / FIBRES, sum.table_bytes / FIBRES};
+}
+
 int main(void) {
   static emg_model model;
   emg_engine *engine;
-  emg_engine_scratch *scratch;
+  emg_muap_bank bank;
   emg_error err = {0};
+  const emg_change_state rest = {0, 1, 0};
   make_model(&model);
   emg_init();
 
-  // tables, then every fibre through the public call
-  const emg_engine_range range = {.source_min_m = 0,
-                                  .source_max_m = MUSCLE_M - 27.5e-6,
+  // the whole bank: tables, fibres, decimation
+  double start = cpu_s(), wall = omp_get_wtime();
+  stop_on(emg_muaps_create(&model, &rest, NULL, &bank, &err), &err);
+  double bank_s = cpu_s() - start, bank_wall_s = omp_get_wtime() - wall;
+
+  // tables alone, then every fibre through the public call
+  const emg_engine_range range = {.source_max_m = MUSCLE_M - 27.5e-6,
                                   .z_min_m = -105e-3,
                                   .z_max_m = 105e-3,
                                   .rate_hz = OVERSAMPLING * RATE_HZ,
-                                  .n_samples = 224,
+                                  .n_samples = 256,
                                   .tolerance = TOLERANCE};
-  double start = cpu_s();
+  start = cpu_s();
   stop_on(
       emg_engine_create(&model.conductor, &model.electrodes, &model.source, &range, &engine, &err),
       &err);
-  double build_s = cpu_s() - start;
+  double tables_s = cpu_s() - start;
   emg_engine_facts facts = emg_engine_get_facts(engine);
-  stop_on(emg_engine_scratch_create(engine, &scratch, &err), &err);
-  float *out = calloc((size_t)(ROWS * COLUMNS * range.n_samples), sizeof *out);
-  start = cpu_s();
-  for (int i = 0; i < FIBRES; i++) {
-    stop_on(emg_engine_add_fibre(engine, &model.fibres[i], scratch, out, &err), &err);
-  }
-  double single_s = cpu_s() - start;
+  double single_s = one_by_one_s(&model, engine, range.n_samples);
   double error = sampled_error(&model, engine, range.n_samples);
 
+  floor_cost least = count_floor(&model);
+  double per_fibre_us = 1e6 * (bank_s - tables_s) / FIBRES;
+  double floor_us = least.vector_fmas / 2 / (1e3 * CLOCK_GHZ);
   printf(
-      "{\"fibres\": %d, \"electrodes\": %d, \"tables_cpu_s\": %.2f, \"one_by_one_cpu_s\": %.2f, "
-      "\"us_per_fibre\": %.2f, \"error\": %.2e, \"measured_error\": %.2e, \"table_mib\": %.1f}\n",
-      FIBRES, ROWS * COLUMNS, build_s, single_s, 1e6 * single_s / FIBRES, error,
-      facts.measured_error, facts.table_mib);
+      "{\"fibres\": %d, \"electrodes\": %d, \"rate_hz\": %g, \"threads\": %d, "
+      "\"cpu_s\": %.2f, \"wall_s\": %.2f, \"tables_cpu_s\": %.2f, \"us_per_fibre\": %.2f, "
+      "\"one_by_one_cpu_s\": %.2f, \"error\": %.2e, \"measured_error\": %.2e, "
+      "\"table_mib\": %.1f, \"floor_vector_fmas\": %.0f, \"floor_table_kb\": %.0f, "
+      "\"floor_us\": %.2f, \"floor_fraction\": %.2f}\n",
+      FIBRES, ROWS * COLUMNS, OVERSAMPLING * RATE_HZ, omp_get_max_threads(), bank_s, bank_wall_s,
+      tables_s, per_fibre_us, single_s, error, facts.measured_error, facts.table_mib,
+      least.vector_fmas, least.table_bytes / 1e3, floor_us, floor_us / per_fibre_us);
+  emg_engine_free(engine);
+  emg_muap_bank_free(&bank);
+  free_model(&model);
   return 0;
 }
