@@ -1,0 +1,203 @@
+// cmd_validate.c -- emgtwin validate: check files without running anything
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/h5.h"
+#include "cli/commands.h"
+#include "cli/scoring.h"
+
+// What a file was taken for, and what is in it if it is right.
+typedef struct {
+  const char *kind;
+  char summary[200];
+} verdict;
+
+static emg_status check_config(const char *path, verdict *out, emg_error *err) {
+  static emg_config config;
+
+  out->kind = "configuration";
+  emg_config_defaults(&config);
+  EMG_TRY(emg_config_read(path, &config, err));
+  EMG_TRY(emg_config_check(&config, err));
+  snprintf(out->summary, sizeof out->summary, "%g s at %g Hz, %d muscle%s",
+           config.simulation.duration_s, config.simulation.sampling_rate_hz, config.n_muscles,
+           config.n_muscles == 1 ? "" : "s");
+  return EMG_OK;
+}
+
+static emg_status check_spikes(const char *path, verdict *out, emg_error *err) {
+  emg_spikes spikes;
+
+  out->kind = "spike trains";
+  EMG_TRY(emg_spikes_read(path, false, &spikes, err));
+  snprintf(out->summary, sizeof out->summary, "%d units, %lld discharges", spikes.n_units,
+           (long long)spikes.offsets[spikes.n_units]);
+  emg_spikes_free(&spikes);
+  return EMG_OK;
+}
+
+static emg_status check_recording(const cli_args *args, const char *path, verdict *out,
+                                  emg_error *err) {
+  emg_recording recording;
+
+  out->kind = "recording";
+  EMG_TRY(cli_load_recording(args, path, false, &recording, err));
+  snprintf(out->summary, sizeof out->summary, "%s, %d channels, %g s at %g Hz", recording.format,
+           recording.data.n_rows, (double)recording.data.n_cols / recording.rate_hz,
+           recording.rate_hz);
+  emg_recording_free(&recording);
+  return EMG_OK;
+}
+
+// every part a native file has; HDF5 that is not ours is left to the reader of recordings
+static emg_status check_native(const cli_args *args, const char *path, verdict *out,
+                               emg_error *err) {
+  emg_h5 *file;
+
+  EMG_TRY(emg_h5_open(path, &file, err));
+  bool has_emg = emg_h5_has(file, "emg/data"), has_truth = emg_h5_has(file, "truth");
+  bool has_units = emg_h5_has(file, "units");
+  emg_h5_close(file);
+
+  if (has_truth) {
+    emg_truth truth;
+    EMG_TRY(emg_file_read_truth(path, &truth, err));
+    emg_truth_free(&truth);
+  }
+  if (has_units) {
+    emg_decomposition found;
+    EMG_TRY(emg_file_read_decomposition(path, &found, err));
+    emg_decomposition_free(&found);
+  }
+  if (has_emg || !has_units) {
+    return check_recording(args, path, out, err);
+  }
+  return check_spikes(path, out, err);
+}
+
+// Told from the first bytes: what is neither a known signal format nor a table is text, and text is
+// a configuration.
+static bool is_signal_file(const char *path) {
+  unsigned char start[10] = {0};
+  struct stat info;
+
+  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+    return true;
+  }
+  FILE *file = fopen(path, "rb");
+  size_t n = file ? fread(start, 1, sizeof start, file) : 0;
+  if (file) {
+    fclose(file);
+  }
+  return n >= 8 && (memcmp(start, "0       ", 8) == 0 ||
+                    memcmp(start,
+                           "\xff"
+                           "BIOSEMI",
+                           8) == 0 ||
+                    memcmp(start, "MATLAB", 6) == 0);
+}
+
+static bool has_suffix(const char *path, const char *suffix) {
+  size_t length = strlen(path), n = strlen(suffix);
+  return length >= n && strcmp(path + length - n, suffix) == 0;
+}
+
+static emg_status check_file(const cli_args *args, const char *path, verdict *out, emg_error *err) {
+  emg_status status;
+
+  *out = (verdict){.kind = "file"};
+  if (cli_is_hdf5(path)) {
+    status = check_native(args, path, out, err);
+  } else if (is_signal_file(path)) {
+    status = check_recording(args, path, out, err);
+  } else if (has_suffix(path, ".tsv")) {
+    status = check_spikes(path, out, err);
+  } else if (has_suffix(path, ".h5") || has_suffix(path, ".hdf5") || has_suffix(path, ".edf") ||
+             has_suffix(path, ".bdf") || has_suffix(path, ".mat")) {
+    // named as a recording, yet does not begin as one: the reader says what is wrong
+    status = check_recording(args, path, out, err);
+  } else {
+    status = check_config(path, out, err);
+  }
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+  }
+  return status;
+}
+
+static void write_verdict(emg_json *json, const char *path, const verdict *found,
+                          const emg_error *err) {
+  emg_json_object(json, NULL);
+  emg_json_text(json, "file", path);
+  emg_json_text(json, "kind", found->kind);
+  emg_json_bool(json, "valid", err->n_items == 0);
+  emg_json_text(json, "summary", err->n_items == 0 ? found->summary : NULL);
+  emg_json_array(json, "findings");
+  for (int i = 0; i < err->n_items; i++) {
+    const emg_diagnostic *item = &err->items[i];
+    emg_json_object(json, NULL);
+    emg_json_integer(json, "line", item->line);
+    emg_json_integer(json, "column", item->column);
+    emg_json_text(json, "message", item->message);
+    emg_json_end(json);
+  }
+  emg_json_end(json);
+  emg_json_end(json);
+}
+
+// Every file is checked; the exit code is that of the first that is wrong.
+static emg_status run_validate(const cli_args *args, emg_error *err) {
+  static emg_error findings;
+  emg_status first = EMG_OK;
+  emg_json json = {0};
+
+  emg_json_object(&json, NULL);
+  emg_json_array(&json, "files");
+  for (int i = 0; i < args->n_positionals; i++) {
+    verdict found;
+    findings = (emg_error){0};
+    emg_status status = check_file(args, args->positionals[i], &found, &findings);
+    first = first == EMG_OK ? status : first;
+    cli_print_error(&findings);
+    write_verdict(&json, args->positionals[i], &found, &findings);
+    if (status == EMG_OK && !args->is_json) {
+      printf("%s: %s, %s\n", args->positionals[i], found.kind, found.summary);
+    }
+  }
+  emg_json_end(&json);
+  emg_json_end(&json);
+  if (args->is_json) {
+    EMG_TRY(cli_print_json(&json, err));
+  }
+  emg_json_free(&json);
+  return first;
+}
+
+static const cli_row positionals[] = {
+    {"FILE", "configuration, HDF5, EDF, BDF, MATLAB 5, BIDS folder or table of labels; any number"},
+    {NULL, NULL}};
+static const cli_option options[] = {CLI_READ_OPTIONS, {0, NULL, NULL, NULL, false}};
+static const cli_row examples[] = {{"emgtwin validate my.yaml quick.h5", "Before a long run"},
+                                   {NULL, NULL}};
+static const cli_row json[] = {
+    {"files[].file, .kind, .valid, .summary", "each file; summary null if it is wrong"},
+    {"files[].findings[].line, .column, .message", "what is wrong; 0 where the place is unknown"},
+    {NULL, NULL},
+};
+
+const cli_command cli_validate_command = {
+    .name = "validate",
+    .doc = "checks configurations and recordings without running",
+    .usage = "FILE...",
+    .about =
+        "Reads each file as the other commands would and says everything that is wrong with it. "
+        "The exit code is that of the first file that is wrong.",
+    .positionals = positionals,
+    .min_positionals = 1,
+    .max_positionals = 1 << 20,
+    .options = options,
+    .examples = examples,
+    .json = json,
+    .run = run_validate,
+};
