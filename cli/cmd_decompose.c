@@ -1,0 +1,152 @@
+// cmd_decompose.c -- emgtwin decompose: recording to spike trains
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+
+static void print_units(const emg_decomposition *found) {
+  if (found->spikes.n_units == 0) {
+    puts("no unit found");
+    return;
+  }
+  puts("unit  spikes  rate/Hz  ISI CoV    SIL  PNR/dB");
+  for (int u = 0; u < found->spikes.n_units; u++) {
+    printf("%4d  %6lld  %7.2f  %7.3f  %5.3f  %6.1f\n", u,
+           (long long)emg_spikes_count(&found->spikes, u), found->rate_hz[u], found->isi_cov[u],
+           found->sil[u], found->pnr_db[u]);
+  }
+}
+
+static emg_status print_units_json(const char *path, const char *method,
+                                   const emg_decomposition *found, emg_error *err) {
+  emg_json json = {0};
+
+  emg_json_object(&json, NULL);
+  emg_json_text(&json, "output", path);
+  emg_json_text(&json, "method", method);
+  emg_json_integer(&json, "n_units", found->spikes.n_units);
+  emg_json_array(&json, "units");
+  for (int u = 0; u < found->spikes.n_units; u++) {
+    emg_json_object(&json, NULL);
+    emg_json_integer(&json, "unit", u);
+    emg_json_integer(&json, "spikes", emg_spikes_count(&found->spikes, u));
+    emg_json_number(&json, "rate_hz", found->rate_hz[u]);
+    emg_json_number(&json, "isi_cov", found->isi_cov[u]);
+    emg_json_number(&json, "sil", found->sil[u]);
+    emg_json_number(&json, "pnr_db", found->pnr_db[u]);
+    emg_json_end(&json);
+  }
+  emg_json_end(&json);
+  emg_json_end(&json);
+  return cli_print_json(&json, err);
+}
+
+static emg_status write_found(const cli_args *args, const char *path, const emg_config *config,
+                              const emg_decomposition *found, emg_error *err) {
+  cli_origin origin;
+
+  EMG_TRY(cli_origin_create(args, args->positionals[0], config, &origin, err));
+  emg_file_contents contents = {
+      .decomposition = found,
+      .provenance = &origin.provenance,
+      .compress = config->output.compress,
+      .n_threads = emg_get_threads(),
+  };
+  cli_output_begin(path);
+  emg_status status = emg_file_write(path, &contents, args->is_forced, err);
+  cli_output_end();
+  cli_origin_free(&origin);
+  return status;
+}
+
+// the method that was asked for, checked before a long read
+static emg_status find_method(const cli_args *args, const char **method, emg_error *err) {
+  const char *name = cli_value(args, "method") ? cli_value(args, "method") : "ckc";
+  int n_methods;
+  const emg_decompose_method *methods = emg_decompose_methods(&n_methods);
+  char names[128] = "";
+
+  for (int i = 0; i < n_methods; i++) {
+    if (strcmp(methods[i].name, name) == 0) {
+      *method = name;
+      return EMG_OK;
+    }
+    size_t at = strlen(names);
+    snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", methods[i].name);
+  }
+  return emg_fail(err, EMG_ERR_ARG, "unknown method %s; the methods are: %s", emg_quote(name).text,
+                  names);
+}
+
+static emg_status run_decompose(const cli_args *args, emg_error *err) {
+  const char *input = args->positionals[0], *path = cli_value(args, "output"), *method = NULL;
+  static emg_config config;
+  emg_recording recording = {0};
+  emg_decomposition found = {0};
+  emg_monitor monitor = cli_monitor(args);
+  emg_status status;
+
+  EMG_TRY(find_method(args, &method, err));
+  EMG_TRY(cli_load_config(args, cli_value(args, "config"), &config, err));
+  EMG_TRY(cli_load_recording(args, input, true, &recording, err));
+  EMG_TRY_DONE(cli_check_output(args, path, err));
+  for (int i = 0; i < recording.n_notes; i++) {
+    emg_log(&monitor, EMG_LOG_WARNING, input, "%s", recording.notes[i]);
+  }
+  status = emg_decompose(method, &recording, &config, &monitor, &found, err);
+  cli_progress_end();
+  if (status != EMG_OK) {
+    emg_error_in_file(err, input);
+    goto done;
+  }
+  EMG_TRY_DONE(write_found(args, path, &config, &found, err));
+  if (args->is_json) {
+    status = print_units_json(path, method, &found, err);
+  } else {
+    print_units(&found);
+  }
+
+done:
+  emg_decomposition_free(&found);
+  emg_recording_free(&recording);
+  return status;
+}
+
+static const cli_row positionals[] = {
+    {"IN", "a recording: native HDF5, EDF, BDF, MATLAB 5, or an EMG-BIDS folder"}, {NULL, NULL}};
+static const cli_option options[] = {
+    {'o', "output", "OUT.h5", "file to write", true},
+    {0, "method", "NAME", "ckc: convolution kernel compensation (default)", false},
+    {0, "config", "CONFIG", "YAML file, preset or native file whose decompose section is used",
+     false},
+    CLI_READ_OPTIONS,
+    {0, NULL, NULL, NULL, false},
+};
+static const cli_row examples[] = {
+    {"emgtwin decompose quick.h5 -o found.h5", "A simulated recording"},
+    {"emgtwin decompose forearm.mat --rate '1000 Hz' --map arraymap.mat -o found.h5",
+     "A MATLAB file that states neither its rate nor its grid"},
+    {NULL, NULL},
+};
+static const cli_row json[] = {
+    {"output, method, n_units", "the file, how it was made and how many units were found"},
+    {"units[].unit, .spikes, .rate_hz, .isi_cov, .sil, .pnr_db", "figures of each unit"},
+    {NULL, NULL},
+};
+
+const cli_command cli_decompose_command = {
+    .name = "decompose",
+    .doc = "finds the spike trains in any supported recording",
+    .usage = "IN -o OUT.h5 [--method ckc] [--config CONFIG] [--rate RATE] [--map FILE]",
+    .about =
+        "Blind decomposition of a recording into the spike trains of motor units. The truth in a "
+        "simulated file is not looked at. Faulty channels are found, named and left out. That "
+        "no unit is found is an answer, not an error.",
+    .positionals = positionals,
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .options = options,
+    .examples = examples,
+    .json = json,
+    .run = run_decompose,
+};

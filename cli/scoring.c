@@ -1,0 +1,75 @@
+// scoring.c -- scores as `score` and `report` show them
+#include "cli/scoring.h"
+
+#include <math.h>
+
+emg_status cli_load_spikes(const char *path, bool prefer_truth, emg_spikes *out, emg_error *err) {
+  emg_status status = emg_spikes_read(path, prefer_truth, out, err);
+
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+  }
+  return status;
+}
+
+double cli_score_yield(const emg_score_result *result) {
+  return result->n_active > 0 ? (double)result->n_roa_50 / result->n_active : 0;
+}
+
+double cli_score_chance(const emg_score_result *result) {
+  double sum = 0;
+
+  for (int i = 0; i < result->n_estimated; i++) {
+    sum += result->pairs[i].truth >= 0 ? result->pairs[i].chance_roa : 0;
+  }
+  return result->n_matched > 0 ? sum / result->n_matched : 0;
+}
+
+static void write_pair(emg_json *json, const emg_score_pair *pair) {
+  bool is_matched = pair->truth >= 0;
+
+  emg_json_object(json, NULL);
+  emg_json_integer(json, "unit", pair->estimated);
+  emg_json_integer(json, "spikes", pair->n_estimated);
+  if (is_matched) {
+    emg_json_integer(json, "truth", pair->truth);
+    emg_json_integer(json, "true_spikes", pair->n_truth);
+    emg_json_integer(json, "common", pair->n_common);
+  } else {
+    emg_json_null(json, "truth");
+    emg_json_null(json, "true_spikes");
+    emg_json_null(json, "common");
+  }
+  emg_json_number(json, "lag_ms", is_matched ? pair->lag_ms : NAN);
+  emg_json_number(json, "sensitivity", is_matched ? pair->sensitivity : NAN);
+  emg_json_number(json, "precision", is_matched ? pair->precision : NAN);
+  emg_json_number(json, "f1", is_matched ? pair->f1 : NAN);
+  emg_json_number(json, "roa", is_matched ? pair->roa : NAN);
+  emg_json_number(json, "chance_roa", is_matched ? pair->chance_roa : NAN);
+  emg_json_end(json);
+}
+
+void cli_score_json(emg_json *json, const emg_score_result *result) {
+  emg_json_array(json, "units");
+  for (int i = 0; i < result->n_estimated; i++) {
+    write_pair(json, &result->pairs[i]);
+  }
+  emg_json_end(json);
+  emg_json_object(json, "summary");
+  emg_json_integer(json, "n_found", result->n_estimated);
+  emg_json_integer(json, "n_true", result->n_truth);
+  emg_json_integer(json, "n_active", result->n_active);
+  emg_json_integer(json, "n_matched", result->n_matched);
+  emg_json_integer(json, "n_false", result->n_false);
+  emg_json_integer(json, "n_duplicates", result->n_duplicates);
+  emg_json_integer(json, "n_roa_90", result->n_roa_90);
+  emg_json_integer(json, "n_roa_50", result->n_roa_50);
+  emg_json_number(json, "yield", cli_score_yield(result));
+  emg_json_number(json, "sensitivity", result->sensitivity);
+  emg_json_number(json, "precision", result->precision);
+  emg_json_number(json, "f1", result->f1);
+  emg_json_number(json, "roa", result->roa);
+  emg_json_number(json, "chance_roa", cli_score_chance(result));
+  emg_json_number(json, "sum_f1", result->sum_f1);
+  emg_json_end(json);
+}
