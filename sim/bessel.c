@@ -5,11 +5,17 @@
 
 #include <gsl/gsl_sf_bessel.h>
 
-// I_n / I_{n-1} by backward recurrence of the continued fraction (Gautschi 1967). Started at m, the
-// error at n is the starting one times PROD (I_j / I_{j-1})^2 ~ exp(-(m^2 - n^2) / x), so this m is
-// enough for double precision; the start itself is the bound of Amos (1974).
+// Where to start the backward recurrence for orders below n. The error of a start at m falls by
+// PROD_{j=n}^{m} (I_j / I_{j-1})^2, and I_j / I_{j-1} < exp(-asinh((j - 1/2) / x)) (Amos 1974): few
+// steps for n > x, about sqrt(45 x) beyond n for n < x. e^-39 is below double precision.
+static int first_order(double x, int n) {
+  double few = 39 / (2 * asinh(n / x)), many = sqrt((double)n * n + 45 * x) - n + 45;
+  return n + (int)fmin(few, many) + 2;
+}
+
+// I_n / I_{n-1} by backward recurrence of the continued fraction (Gautschi 1967), from the bound.
 static void fill_i_steps(double x, int n_orders, double *i_step, double *beyond) {
-  int m = (int)(sqrt((double)n_orders * n_orders + 45 * x)) + 45;
+  int m = first_order(x, n_orders);
   double step = x / (m + 0.5 + sqrt((m + 0.5) * (m + 0.5) + x * x));
 
   for (int n = m; n > n_orders; n--) {
@@ -38,10 +44,13 @@ void emg_bessel_orders_fill(double x, int n_orders, double *memory, emg_bessel_o
   out->fall[0] = x * k_step;
 
   // K upwards, its stable direction: K_{n+1} = 2n/x K_n + K_{n-1}
+  double two_by_x = 2 / x;
   for (int n = 1; n < n_orders; n++) {
+    double inverse = 1 / k_step;
+
     out->k_step[n] = k_step;
-    out->fall[n] = x / k_step + n;
-    k_step = 2 * n / x + 1 / k_step;
+    out->fall[n] = x * inverse + n;
+    k_step = n * two_by_x + inverse;
   }
   // x I_n' = x I_{n+1} + n I_n
   for (int n = 0; n < n_orders; n++) {

@@ -18,7 +18,7 @@ static double sinc(double x) {
 // plane with wavenumbers n / r around and k along (Farina & Merletti 2001; Farina et al. 2004).
 double emg_detection_transfer(const emg_detection *detection, int n, double k_rad_per_m,
                               double skin_radius_m) {
-  double around = n / skin_radius_m, kappa = hypot(k_rad_per_m, around);
+  double around = n / skin_radius_m, kappa = sqrt(k_rad_per_m * k_rad_per_m + around * around);
   double outer = detection->radius_m, inner = detection->inner_radius_m;
 
   switch (detection->shape) {

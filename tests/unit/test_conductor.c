@@ -137,6 +137,36 @@ static void every_reference_transfer_function_is_met_to_1e_10(void **state) {
   free(text);
 }
 
+// 1 to 5 layers, bone or not, conductivities over five decades, membranes, n to 200, k to 2e4
+// rad/m.
+static void random_conductors_agree_with_80_digits(void **state) {
+  (void)state;
+  const char *path = EMG_GOLDEN "/conductor_random.txt";
+  FILE *file = fopen(path, "r");
+  double worst = 0, k, source, field, expected, g;
+  int n_cases = 0, n;
+  emg_conductor c;
+
+  if (!file) {
+    fail_msg("%s is missing", path);
+  }
+  while (fscanf(file, "%d %d", &c.n_layers, &c.muscle) == 2) {
+    double *const rows[] = {c.radius_m, c.transverse_s_per_m, c.axial_s_per_m};
+    assert_in_range(c.n_layers, 1, EMG_LAYERS_MAX);
+    for (int i = 0; i < 3 * c.n_layers; i++) {
+      assert_int_equal(fscanf(file, "%lf", &rows[i / c.n_layers][i % c.n_layers]), 1);
+    }
+    assert_int_equal(fscanf(file, "%d %lf %lf %lf %lf", &n, &k, &source, &field, &expected), 5);
+    assert_int_equal(emg_conductor_transfer(&c, n, k, source, field, &g, NULL), EMG_OK);
+    worst = fmax(worst, relative(g, expected));
+    n_cases++;
+  }
+  fclose(file);
+  print_message("%d random conductors, largest relative error %.1e\n", n_cases, worst);
+  assert_int_equal(n_cases, 80);
+  assert_true(worst < 1e-12);
+}
+
 static void depth_factors_out_of_the_response_above_the_muscle(void **state) {
   (void)state;
   const emg_conductor *conductors[] = {&no_bone, &bone};
@@ -212,11 +242,67 @@ static void impossible_conductors_and_points_are_refused_with_the_value(void **s
   assert_int_equal(emg_conductor_transfer(&bone, 1, 5, 0.011, 0.015, &g, &err), EMG_ERR_ARG);
 }
 
+static void layers_of_no_thickness_are_left_out(void **state) {
+  (void)state;
+  emg_config config;
+  emg_conductor c;
+  emg_error err = {0};
+
+  emg_config_defaults(&config);
+  config.conductor.bone_radius_mm = 0;
+  config.conductor.muscle_radius_mm = 10;
+  config.conductor.fascia_thickness_mm = 0;
+  config.conductor.fat_thickness_mm = 4;
+  config.conductor.skin_thickness_mm = 1;
+  assert_int_equal(emg_conductor_from_config(&config, &c, &err), EMG_OK);
+  assert_int_equal(c.n_layers, 3);
+  assert_int_equal(c.muscle, 0);
+  assert_true(emg_conductor_muscle_inner_m(&c) == 0);
+  assert_true(relative(emg_conductor_skin_radius_m(&c), 0.015) < 1e-15);
+  assert_true(c.axial_s_per_m[1] == config.conductor.fat_axial_s_per_m);
+
+  config.conductor.bone_radius_mm = 3;
+  config.conductor.fascia_thickness_mm = 0.5;
+  assert_int_equal(emg_conductor_from_config(&config, &c, &err), EMG_OK);
+  assert_int_equal(c.n_layers, 5);
+  assert_int_equal(c.muscle, 1);
+  assert_true(emg_conductor_muscle_inner_m(&c) == 0.003);
+  assert_true(emg_conductor_muscle_outer_m(&c) == 0.010);
+
+  config.conductor.bone_radius_mm = 12;
+  assert_int_equal(emg_conductor_from_config(&config, &c, &err), EMG_ERR_CONFIG);
+  assert_non_null(strstr(emg_error_message(&err), "12 mm"));
+}
+
+// Every extra order and every longer recurrence must leave the low orders alone.
+static void bessel_rows_do_not_depend_on_how_many_are_asked_for(void **state) {
+  (void)state;
+  double few[EMG_BESSEL_ROWS * 3], many[EMG_BESSEL_ROWS * 400];
+  emg_bessel_orders a, b;
+
+  for (double x = 1e-40; x < 2e4; x *= 3) {
+    emg_bessel_orders_fill(x, 3, few, &a);
+    emg_bessel_orders_fill(x, 400, many, &b);
+    for (int n = 0; n < 3; n++) {
+      assert_true(relative(a.rise[n], b.rise[n]) < 1e-14);
+      assert_true(relative(a.fall[n], b.fall[n]) < 1e-14);
+    }
+    for (int n = 0; n < 400; n++) {
+      // x I'/I < sqrt(n^2 + x^2) < -x K'/K (Baricz 2010)
+      assert_true(b.rise[n] >= n && b.rise[n] <= sqrt((double)n * n + x * x) * (1 + 1e-15));
+      assert_true(b.fall[n] >= sqrt((double)n * n + x * x) * (1 - 1e-15));
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_reference_transfer_function_is_met_to_1e_10),
+      cmocka_unit_test(random_conductors_agree_with_80_digits),
       cmocka_unit_test(depth_factors_out_of_the_response_above_the_muscle),
       cmocka_unit_test(smooth_part_and_free_space_add_up),
+      cmocka_unit_test(layers_of_no_thickness_are_left_out),
+      cmocka_unit_test(bessel_rows_do_not_depend_on_how_many_are_asked_for),
       cmocka_unit_test(impossible_conductors_and_points_are_refused_with_the_value),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,8 @@
 
 #include <emgtwin/emgtwin.h>
 
+#include "sim/conductor_priv.h"
+
 #define GOLDEN_FILE EMG_GOLDEN "/fibre_potentials.h5"
 
 static const emg_action_potential rosenfalck = {96e-3, 1e-3, 1.01};
@@ -192,12 +194,111 @@ static void stored_lead_fields_are_met(void **state) {
   check_lead_field("L3_ohm", 0.009);
 }
 
+// --- what is refused
+// ------------------------------------------------------------------------------
+
+static void impossible_calls_are_refused_with_the_value(void **state) {
+  (void)state;
+  const emg_conductor arm = conductor_of("wen");
+  const emg_detection disc = {.shape = EMG_SHAPE_DISC, .radius_m = 1e-3};
+  const emg_fibre good = {.radius_m = 0.009,
+                          .length_1_m = 0.05,
+                          .length_2_m = 0.05,
+                          .cv_m_per_s = 4,
+                          .diameter_m = 50e-6};
+  const double theta = 0, z = 0;
+  double phi[8];
+  emg_error err = {0};
+  emg_fibre fibre = good;
+
+  fibre.radius_m = 0.0101;
+  assert_int_equal(emg_fibre_potential_exact(&arm, &disc, &rosenfalck, &fibre, 0.015, 1, &theta, &z,
+                                             4096, 8, 1e-6, phi, &err),
+                   EMG_ERR_ARG);
+  assert_non_null(strstr(emg_error_message(&err), "10.1 mm"));
+  fibre = good;
+  fibre.cv_m_per_s = 0;
+  assert_int_equal(emg_fibre_potential_exact(&arm, &disc, &rosenfalck, &fibre, 0.015, 1, &theta, &z,
+                                             4096, 8, 1e-6, phi, &err),
+                   EMG_ERR_ARG);
+  assert_non_null(strstr(emg_error_message(&err), "0 m/s"));
+  // a disc inside the muscle, no samples, a tolerance of nothing
+  assert_int_equal(emg_fibre_potential_exact(&arm, &disc, &rosenfalck, &good, 0.008, 1, &theta, &z,
+                                             4096, 8, 1e-6, phi, &err),
+                   EMG_ERR_ARG);
+  assert_non_null(strstr(emg_error_message(&err), "points"));
+  assert_int_equal(emg_fibre_potential_exact(&arm, &disc, &rosenfalck, &good, 0.015, 1, &theta, &z,
+                                             4096, 0, 1e-6, phi, &err),
+                   EMG_ERR_ARG);
+  assert_int_equal(emg_fibre_potential_exact(&arm, &disc, &rosenfalck, &good, 0.015, 1, &theta, &z,
+                                             4096, 8, 0, phi, &err),
+                   EMG_ERR_ARG);
+  assert_int_equal(emg_lead_field(&arm, &disc, 0.009, 0.015, NAN, 1, &z, 1e-6, phi, &err),
+                   EMG_ERR_ARG);
+}
+
+static void a_series_that_cannot_converge_says_so(void **state) {
+  (void)state;
+  const emg_conductor bare = {
+      .n_layers = 1, .radius_m = {0.01}, .transverse_s_per_m = {0.1}, .axial_s_per_m = {0.5}};
+  const double z = 0.01;
+  double lead;
+  emg_error err = {0};
+
+  // the fibre lies in the surface, where its potential is infinite
+  assert_int_equal(emg_lead_field(&bare, NULL, 0.01, 0.01, 0.1, 1, &z, 1e-6, &lead, &err),
+                   EMG_ERR_ARG);
+  assert_non_null(strstr(emg_error_message(&err), "too close"));
+}
+
+static void radii_that_miss_a_surface_by_rounding_are_on_it(void **state) {
+  (void)state;
+  const emg_conductor arm = conductor_of("wen");
+  const double z = 0.01, above = 0.015 * (1 + 1e-14);
+  double on, near;
+
+  assert_int_equal(emg_lead_field(&arm, NULL, 0.009, 0.015, 0, 1, &z, 1e-6, &on, NULL), EMG_OK);
+  assert_int_equal(emg_lead_field(&arm, NULL, 0.009, above, 0, 1, &z, 1e-6, &near, NULL), EMG_OK);
+  assert_true(on == near);
+}
+
+static void lead_functions_are_those_of_the_lead_field(void **state) {
+  (void)state;
+  // M(z) = INT e^-u L(z + l u) du has l M' = M - L, and q3 = a (M - L): M by a difference of fourth
+  // order, over a tenth of l
+  const emg_conductor arm = conductor_of("wen");
+  const double z0 = 0.004, h = 1e-4, a = 96, l = 1e-3;
+  const double fields[] = {0.015, 0.0085};
+
+  for (int i = 0; i < 2; i++) {
+    double z[5], q[20], lead[5];
+    for (int j = 0; j < 5; j++) {
+      z[j] = z0 + (j - 2) * h;
+    }
+    assert_int_equal(
+        emg_lead_functions(&arm, NULL, &rosenfalck, 0.009, fields[i], 0.2, 5, z, 1e-9, q, NULL),
+        EMG_OK);
+    assert_int_equal(emg_lead_field(&arm, NULL, 0.009, fields[i], 0.2, 5, z, 1e-9, lead, NULL),
+                     EMG_OK);
+    double m[5];
+    for (int j = 0; j < 5; j++) {
+      m[j] = q[15 + j] / a + lead[j];
+    }
+    double slope = (8 * (m[3] - m[1]) - (m[4] - m[0])) / (12 * h);
+    assert_true(fabs(l * slope - q[17] / a) < 1e-5 * fabs(q[17] / a));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_superficial_fibre_under_a_grid_of_discs_is_met),
       cmocka_unit_test(a_fibre_over_a_bone_under_rectangles_is_met),
       cmocka_unit_test(a_fibre_beside_intramuscular_points_is_met),
       cmocka_unit_test(stored_lead_fields_are_met),
+      cmocka_unit_test(impossible_calls_are_refused_with_the_value),
+      cmocka_unit_test(a_series_that_cannot_converge_says_so),
+      cmocka_unit_test(radii_that_miss_a_surface_by_rounding_are_on_it),
+      cmocka_unit_test(lead_functions_are_those_of_the_lead_field),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
