@@ -147,11 +147,8 @@ static void print_reference_row(const emg_config_key *key, FILE *out) {
   }
   fputs(" | ", out);
   print_cell(key->doc, out);
-  if (key->source[0]) {
-    fputs(" (", out);
-    print_cell(key->source, out);
-    fputs(")", out);
-  }
+  fputs(" | ", out);
+  print_cell(key->source, out);
   fputs(" |\n", out);
 }
 
@@ -176,7 +173,10 @@ static const char introduction[] =
     "several is set with `--set muscle[1].name=soleus`.\n\n"
     "A number may carry a unit of the same dimension, `8 mm`, `0.8cm`, `2.048 kHz`, `500 us`, and "
     "without one is\nin the unit given here. A fraction is written `0.3`, `30 %` or `30 "
-    "%MVC`.\n\n";
+    "%MVC`.\n\n"
+    "The source is where the model or its default comes from. \"Convention\" is what is customary "
+    "or neutral,\n\"choice of scale\" a plausible size to be replaced by that of the muscle or "
+    "amplifier at hand.\n\n";
 
 emg_status emg_config_reference(char **markdown, emg_error *err) {
   int n_sections;
@@ -197,7 +197,9 @@ emg_status emg_config_reference(char **markdown, emg_error *err) {
     fprintf(out, "\n## %s\n\n%c%s%s.\n\n", sections[s].name,
             toupper((unsigned char)sections[s].doc[0]), sections[s].doc + 1,
             sections[s].repeatable ? " (may be a list, one entry per muscle)" : "");
-    fputs("| key | unit and range | default | meaning |\n| --- | --- | --- | --- |\n", out);
+    fputs(
+        "| key | unit and range | default | meaning | source |\n| --- | --- | --- | --- | --- |\n",
+        out);
     for (int i = 0; i < n_keys; i++) {
       print_reference_row(&keys[i], out);
     }

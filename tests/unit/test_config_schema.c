@@ -128,7 +128,7 @@ static void choices_count_as_their_enums(void **state) {
   }
 }
 
-static void every_key_has_a_doc_and_lies_in_its_section(void **state) {
+static void every_key_has_a_doc_and_a_source_and_lies_in_its_section(void **state) {
   (void)state;
   int n_keys, n_sections, total = 0;
   const emg_config_key *keys = emg_config_keys(&n_keys);
@@ -141,7 +141,7 @@ static void every_key_has_a_doc_and_lies_in_its_section(void **state) {
     for (int i = 0; i < n; i++, total++) {
       assert_string_equal(row[i].section, sections[s].name);
       assert_ptr_equal(emg_config_key_find(&sections[s], row[i].name), &keys[total]);
-      assert_true(strlen(row[i].doc) > 3);
+      assert_true(strlen(row[i].doc) > 3 && strlen(row[i].source) > 3);
       assert_int_equal(row[i].repeatable, sections[s].repeatable);
     }
   }
@@ -179,7 +179,7 @@ int main(void) {
       cmocka_unit_test(defaults_are_those_of_the_table),
       cmocka_unit_test(names_end_in_their_unit),
       cmocka_unit_test(choices_count_as_their_enums),
-      cmocka_unit_test(every_key_has_a_doc_and_lies_in_its_section),
+      cmocka_unit_test(every_key_has_a_doc_and_a_source_and_lies_in_its_section),
       cmocka_unit_test(find_names_the_likeliest_key),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
