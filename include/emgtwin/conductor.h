@@ -31,7 +31,8 @@ double emg_conductor_skin_radius_m(const emg_conductor *conductor);
 double emg_conductor_muscle_inner_m(const emg_conductor *conductor);  // 0 without bone
 double emg_conductor_muscle_outer_m(const emg_conductor *conductor);
 
-// Detection surface on the skin; an area average over a developable surface, so exact.
+// Detection surface on the skin; an area average over a developable surface, so exact. Under the
+// skin only points can be (EMG_ERR_ARG); NULL is a point.
 typedef struct {
   int shape;                       // EMG_SHAPE_*
   double radius_m, inner_radius_m; // disc, annulus
@@ -56,15 +57,18 @@ typedef struct {
   double period_m;       // 2 pi / dk; images alternate in sign, so no step survives
 } emg_truncation;
 
-// Adaptive: orders and wavenumbers are added until the last increments are below tolerance/10.
-// `reach_m` is the largest axial distance between source and electrode.
+// Adaptive: orders and wavenumbers are added until what is left out is below the tolerance, relative
+// to the travelling potential (l = 1 mm) at dtheta = 0. For a point in the muscle the sums are those
+// of G less free space. `reach_m` is the largest axial distance between source and electrode.
+// EMG_ERR_ARG: fibre and electrode too close to each other, or both to the muscle's boundary.
 emg_status emg_conductor_truncation(const emg_conductor *conductor, const emg_detection *detection,
                                     double source_m, double field_m, double reach_m,
                                     double tolerance, emg_truncation *out, emg_error *err);
 
 // Lead field L(z) in ohm of one electrode at angle dtheta for 1 A at (R, z = 0), at n_z points.
 // Interior electrodes (field_m in the muscle) include the singular free-space term in closed form;
-// the distance is held at 27 um or more. Reference: mean of the potentials at z = +-infinity.
+// the distance is held at 27 um or more. Reference: mean of the potentials at z = +-infinity, so that
+// L(z) + |z| / (2S) -> 0. Error below `tolerance` of the near field at dtheta = 0.
 emg_status emg_lead_field(const emg_conductor *conductor, const emg_detection *detection,
                           double source_m, double field_m, double dtheta_rad, int n_z,
                           const double *z_m, double tolerance, double *lead_ohm, emg_error *err);
