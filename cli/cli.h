@@ -107,6 +107,9 @@ void cli_output_end(void);
 // A text file, whole or not at all; cli_check_output comes first.
 emg_status cli_write_text(const cli_args *args, const char *path, const char *text, size_t length,
                           emg_error *err);
+// A native file with what `contents` points to; how it came to be is filled in here.
+emg_status cli_write_file(const cli_args *args, const char *path, const emg_config *config,
+                          emg_file_contents *contents, emg_error *err);
 // A finished JSON document to stdout.
 emg_status cli_print_json(emg_json *json, emg_error *err);
 // Everything printed has arrived: EMG_ERR_IO for a full disk or a closed pipe.
@@ -131,14 +134,15 @@ bool cli_is_hdf5(const char *path);
 // also a file with spike trains or force alone.
 emg_status cli_load_recording(const cli_args *args, const char *path, bool needs_emg,
                               emg_recording *out, emg_error *err);
-// SHA-256 of an input and the effective configuration, for the provenance of an output.
+// SHA-256 of the input (the first argument, if it is a file) and the effective configuration, for
+// the provenance of an output.
 typedef struct {
   char sha256[65];
   char *config_yaml;
   emg_provenance provenance;  // points into this struct and the arguments
 } cli_origin;
-emg_status cli_origin_create(const cli_args *args, const char *input, const emg_config *config,
-                             cli_origin *out, emg_error *err);
+emg_status cli_origin_create(const cli_args *args, const emg_config *config, cli_origin *out,
+                             emg_error *err);
 void cli_origin_free(cli_origin *origin);
 
 #endif

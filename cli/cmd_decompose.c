@@ -41,24 +41,6 @@ static emg_status print_units_json(const char *path, const char *method,
   return cli_print_json(&json, err);
 }
 
-static emg_status write_found(const cli_args *args, const char *path, const emg_config *config,
-                              const emg_decomposition *found, emg_error *err) {
-  cli_origin origin;
-
-  EMG_TRY(cli_origin_create(args, args->positionals[0], config, &origin, err));
-  emg_file_contents contents = {
-      .decomposition = found,
-      .provenance = &origin.provenance,
-      .compress = config->output.compress,
-      .n_threads = emg_get_threads(),
-  };
-  cli_output_begin(path);
-  emg_status status = emg_file_write(path, &contents, args->is_forced, err);
-  cli_output_end();
-  cli_origin_free(&origin);
-  return status;
-}
-
 // the method that was asked for, checked before a long read
 static emg_status find_method(const cli_args *args, const char **method, emg_error *err) {
   const char *name = cli_value(args, "method") ? cli_value(args, "method") : "ckc";
@@ -99,7 +81,8 @@ static emg_status run_decompose(const cli_args *args, emg_error *err) {
     emg_error_in_file(err, input);
     goto done;
   }
-  EMG_TRY_DONE(write_found(args, path, &config, &found, err));
+  EMG_TRY_DONE(
+      cli_write_file(args, path, &config, &(emg_file_contents){.decomposition = &found}, err));
   if (args->is_json) {
     status = print_units_json(path, method, &found, err);
   } else {

@@ -282,7 +282,7 @@ static void write_page(FILE *out, const cli_args *args, const report *r) {
     page_section(
         out, "Action potentials",
         "The units with the largest action potentials; found (averages over the discharges) "
-        "over true in grey.");
+        "over true in grey, moved by the lag of the pair.");
     figure_muaps(out, data);
     page_section_end(out);
   }

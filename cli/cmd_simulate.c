@@ -35,24 +35,13 @@ static emg_status print_summary(const cli_args *args, const char *path, const em
 
 static emg_status write_simulation(const cli_args *args, const char *path, const emg_config *config,
                                    const emg_simulation *made, emg_error *err) {
-  const char *name = args->positionals[0];
-  cli_origin origin;
-
-  EMG_TRY(cli_origin_create(args, name, config, &origin, err));
   emg_file_contents contents = {
       .recording = &made->recording,
       .clean = config->output.clean ? &made->clean : NULL,
       .noise = config->output.noise ? &made->noise : NULL,
       .truth = &made->truth,
-      .provenance = &origin.provenance,
-      .compress = config->output.compress,
-      .n_threads = emg_get_threads(),
   };
-  cli_output_begin(path);
-  emg_status status = emg_file_write(path, &contents, args->is_forced, err);
-  cli_output_end();
-  cli_origin_free(&origin);
-  return status;
+  return cli_write_file(args, path, config, &contents, err);
 }
 
 static emg_status run_simulate(const cli_args *args, emg_error *err) {

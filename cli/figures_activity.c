@@ -202,6 +202,7 @@ void figure_raster(FILE *out, const report_data *data) {
 // One unit in the figure: its action potentials as found, as they are, or both.
 typedef struct {
   int found, truth;
+  double lag_s;  // of the found discharges behind the true ones
   double peak_uv;
 } shown_unit;
 
@@ -234,22 +235,24 @@ static int choose_units(const report_data *data, shown_unit *units) {
 
   for (int u = 0; u < found->n_units; u++) {
     int match = data->truth && data->has_score ? data->score->pairs[u].truth : -1;
+    double lag_s = match >= 0 ? 1e-3 * data->score->pairs[u].lag_ms : 0;
     if (has_unit(found, u, data->recording)) {
-      units[n++] = (shown_unit){u, match, bank_peak(found, u)};
+      units[n++] = (shown_unit){u, match, lag_s, bank_peak(found, u)};
     }
   }
   for (int u = 0; u < truth->n_units && found->n_units == 0; u++) {
     if (has_unit(truth, u, data->recording) && emg_spikes_count(&data->truth->spikes, u) > 0) {
-      units[n++] = (shown_unit){-1, u, bank_peak(truth, u)};
+      units[n++] = (shown_unit){-1, u, 0, bank_peak(truth, u)};
     }
   }
   qsort(units, (size_t)n, sizeof *units, compare_peaks);
   return n;
 }
 
-// 5 ms before to 20 ms after the discharge in the cell of every channel
+// 5 ms before to 20 ms after the discharge, taken `lag_s` late, in the cell of every channel
 static void draw_bank(FILE *out, const page_axes *axes, const emg_recording *rec,
-                      const emg_muap_bank *bank, int unit, double peak_uv, const char *css_class) {
+                      const emg_muap_bank *bank, int unit, double lag_s, double peak_uv,
+                      const char *css_class) {
   double before_s = 0.005, span_s = 0.025, cell_width = axes->width / (axes->x_max - axes->x_min);
   double cell_height = axes->height / (axes->y_max - axes->y_min);
 
@@ -263,7 +266,7 @@ static void draw_bank(FILE *out, const page_axes *axes, const emg_recording *rec
     double x0 = page_x(axes, channel->column - 0.45), y0 = page_y(axes, channel->row);
     char letter = 'M';
     for (int t = 0; t < bank->n_taps; t++) {
-      double at_s = before_s + (t - bank->origin) / bank->rate_hz;
+      double at_s = before_s + lag_s + (t - bank->origin) / bank->rate_hz;
       if (at_s >= 0 && at_s <= span_s) {
         fprintf(out, "%c%.1f %.1f", letter, x0 + 0.9 * cell_width * at_s / span_s,
                 y0 - 0.6 * cell_height * (double)taps[t] / peak_uv);
@@ -303,10 +306,11 @@ static void draw_unit(FILE *out, const report_data *data, const shown_unit *unit
   }
   fputs("</text>\n", out);
   if (data->truth && has_unit(&data->truth->muaps, unit->truth, rec)) {
-    draw_bank(out, &axes, rec, &data->truth->muaps, unit->truth, unit->peak_uv, "true");
+    draw_bank(out, &axes, rec, &data->truth->muaps, unit->truth, 0, unit->peak_uv, "true");
   }
   if (unit->found >= 0) {
-    draw_bank(out, &axes, rec, &data->decomposition->muaps, unit->found, unit->peak_uv, "found");
+    draw_bank(out, &axes, rec, &data->decomposition->muaps, unit->found, unit->lag_s, unit->peak_uv,
+              "found");
   }
   page_draw_axes(out, &axes, "column of the grid (each cell: -5 to 20 ms from the discharge)",
                  "row of the grid");

@@ -197,7 +197,7 @@ void figure_cross_section(FILE *out, const report_data *data) {
     draw_territories(out, &axes, data);
   }
   draw_electrodes(out, &axes, data->recording);
-  page_draw_axes(out, &axes, "mm", "mm");
+  page_draw_axes(out, &axes, "x (mm)", "y (mm)");
   for (int i = 0; i < n; i++) {
     fprintf(out,
             "<rect x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" style=\"fill:var(--%s);"

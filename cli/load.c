@@ -96,14 +96,16 @@ emg_status cli_load_recording(const cli_args *args, const char *path, bool needs
   return status;
 }
 
-emg_status cli_origin_create(const cli_args *args, const char *input, const emg_config *config,
-                             cli_origin *out, emg_error *err) {
+emg_status cli_origin_create(const cli_args *args, const emg_config *config, cli_origin *out,
+                             emg_error *err) {
+  const char *input = args->positionals[0];
+
   *out = (cli_origin){0};
   out->provenance.command = args->command_line;
   out->provenance.seed = config->simulation.seed;
   EMG_TRY(emg_config_write(config, false, NULL, &out->config_yaml, err));
   out->provenance.config_yaml = out->config_yaml;
-  if (input && access(input, F_OK) == 0) {
+  if (access(input, F_OK) == 0) {
     emg_status status = emg_file_sha256(input, out->sha256, err);
     if (status != EMG_OK) {
       cli_origin_free(out);

@@ -60,7 +60,11 @@ emg_status cli_check_output(const cli_args *args, const char *path, emg_error *e
     return emg_fail_at(err, EMG_ERR_ARG, path, 0, 0,
                        "is the input itself; give another name for the output");
   }
-  return emg_part_file_check(path, args->is_forced, err);
+  emg_status status = emg_part_file_check(path, args->is_forced, err);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+  }
+  return status;
 }
 
 void cli_output_begin(const char *path) {
@@ -77,6 +81,27 @@ emg_status cli_write_text(const cli_args *args, const char *path, const char *te
   cli_output_begin(path);
   emg_status status = emg_part_file_write(path, text, length, args->is_forced, err);
   cli_output_end();
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+  }
+  return status;
+}
+
+emg_status cli_write_file(const cli_args *args, const char *path, const emg_config *config,
+                          emg_file_contents *contents, emg_error *err) {
+  cli_origin origin;
+
+  EMG_TRY(cli_origin_create(args, config, &origin, err));
+  contents->provenance = &origin.provenance;
+  contents->compress = config->output.compress;
+  contents->n_threads = emg_get_threads();
+  cli_output_begin(path);
+  emg_status status = emg_file_write(path, contents, args->is_forced, err);
+  cli_output_end();
+  cli_origin_free(&origin);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+  }
   return status;
 }
 

@@ -14,7 +14,7 @@ for preset in $presets; do
 done
 run 0 validate ./*.yaml --json
 is_json
-refused 5 "exists already" init quick -o quick.yaml
+refused 5 "exists" init quick -o quick.yaml
 run 0 init quick -o quick.yaml --force --set conductor.fat_thickness_mm='0.8 cm' --seed 9
 grep -q 'fat_thickness_mm: 8$' quick.yaml || fail "init does not write what --set says"
 grep -q 'seed: 9$' quick.yaml || fail "init does not write what --seed says"
@@ -59,6 +59,6 @@ refused 5 "no such file" simulate no-such-file.yaml -o x.h5
 printf 'simulation: {seed: 1\n' >broken.yaml
 refused 3 "broken.yaml:2:" simulate broken.yaml -o x.h5
 : >empty.yaml
-run 0 validate empty.yaml
+refused 3 "empty.yaml:1:1" validate empty.yaml
 
 finish

@@ -18,10 +18,10 @@ for preset in $("$EMGTWIN" init --list | awk '{print $1}'); do
 done
 
 # every file that a document points to is there
-for document in README.md CONTRIBUTING.md docs/*.md; do
-  for target in $(grep -o ']([^)#]*' "$SOURCE/$document" | cut -c3- | grep -v '://'); do
+for document in "$SOURCE"/*.md "$SOURCE"/*/*.md; do
+  for target in $(grep -o ']([^)#]*' "$document" | cut -c3- | grep -v '://'); do
     n_checks=$((n_checks + 1))
-    [ -e "$(dirname "$SOURCE/$document")/$target" ] || fail "$document points to $target"
+    [ -e "$(dirname "$document")/$target" ] || fail "$document points to $target"
   done
 done
 

@@ -47,7 +47,7 @@ grep -qiE '[^a-z](nan|inf)[^a-z]' report.html && fail "the page shows a number t
 run 0 report quick.h5 -o truth.html
 run 0 report found.h5 -o found.html
 refused 2 "second recording" report quick.h5 quick.h5 -o twice.html
-refused 5 "exists already" report quick.h5 -o report.html
+refused 5 "exists" report quick.h5 -o report.html
 
 # what comes from outside is escaped
 cp quick.h5 '<b>x&y.h5'

@@ -16,13 +16,13 @@ holds "$(wc -l <a.only)" -gt 20
 cmp -s a.only b.only || fail "a recording made from another's own configuration differs from it"
 
 cp a.h5 kept.h5
-refused 5 "exists already" simulate quick -o a.h5
+refused 5 "exists" simulate quick -o a.h5
 cmp -s a.h5 kept.h5 || fail "a file was touched without --force"
 refused 2 "is the input itself" simulate a.h5 -o a.h5 --force
 refused 2 "is the input itself" decompose a.h5 -o ./a.h5 --force
 cmp -s a.h5 kept.h5 || fail "an input was replaced"
-refused 5 "no folder" simulate quick -o missing/x.h5
-refused 5 "x" simulate quick -o "$work"
+refused 5 "missing/x.h5: error: " simulate quick -o missing/x.h5
+refused 5 "is a folder" simulate quick -o "$work"
 if [ "$(id -u)" -ne 0 ]; then
   mkdir locked
   chmod 555 locked

@@ -41,7 +41,7 @@ refused 2 "the methods are" decompose quick.h5 -o x.h5 --method icba
 refused 2 "--rate" decompose quick.h5 -o x.h5 --rate 5mm
 refused 2 "--tol" score a --truth b --tol abc
 refused 2 "--min-roa" score a --truth b --min-roa 1.5
-refused 2 "--preset" score a --truth b --preset strictest
+refused 2 "choose strict, muniverse or munitquest" score a --truth b --preset strictest
 refused 2 "preset" init no-such-preset
 refused 2 "did you mean 'simulation.seed'" explain sed
 
