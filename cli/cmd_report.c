@@ -157,7 +157,8 @@ static void write_subject(FILE *out, const report *r) {
   }
   fputs(
       "</dl>\n<div class=\"pair\" style=\"margin-top:14px\">\n<div><p class=\"soft\">Level of "
-      "each channel</p>\n",
+      "each channel; faulty ones in red</p>
+      ",
       out);
   figure_level(out, &r->data);
   fputs("</div>\n", out);

@@ -26,7 +26,7 @@ void figure_signal(FILE *out, const report_data *data) {
   if (n_shown == 0 || length < 2 || most <= 0) {
     return;
   }
-  double lane = (double)HEIGHT / n_shown, scale = 0.9 * lane / most;
+  double lane = (double)HEIGHT / n_shown, scale = 0.7 * lane / most;
   page_axes axes = {.left = 110,
                     .top = 10,
                     .width = WIDTH - 190,
