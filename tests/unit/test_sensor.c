@@ -168,7 +168,7 @@ static void faults_are_as_many_as_asked_and_do_not_overlap(void **state) {
   sensor->noisy_channels = 5;
   sensor->saturated_channels = 3;
   sensor->intermittent_channels = 6;
-  int c;
+  int c = 0;
   for (uint64_t seed = 1; seed < 6; seed++) {
     b.model.config.simulation.seed = seed;
     must_apply(&b);
@@ -189,7 +189,7 @@ static void every_fault_does_what_its_label_says_where_its_mask_says(void **stat
   sensor->dead_channels = sensor->noisy_channels = 1;
   sensor->saturated_channels = sensor->intermittent_channels = 1;
   must_apply(&b);
-  int good, dead, noisy, saturated, intermittent;
+  int good = 0, dead = 0, noisy = 0, saturated = 0, intermittent = 0;
   assert_int_equal(count_label(&b, EMG_CHANNEL_GOOD, &good), N_CHANNELS - 4);
   assert_int_equal(count_label(&b, EMG_CHANNEL_DEAD, &dead), 1);
   assert_int_equal(count_label(&b, EMG_CHANNEL_NOISY, &noisy), 1);
