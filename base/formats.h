@@ -12,7 +12,7 @@ typedef struct {
   const char *path;
   bool is_folder;
   size_t n_bytes;
-  unsigned char bytes[1024];
+  unsigned char bytes[1024];  // ends in a zero byte
 } emg_probe;
 
 typedef struct {

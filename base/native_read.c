@@ -459,7 +459,7 @@ static emg_status read_data(emg_h5 *file, const emg_read_options *options, emg_r
   EMG_TRY(settle_scale(file, options, rec, &factor, err));
   EMG_TRY(
       emg_h5_read(file, "emg/data", EMG_H5_F32, 2, dims, rec->data.stride, rec->data.data, err));
-  if (factor != 1) {
+  if (factor != 1 && dims[1] > 0) {
     for (int c = 0; c < rec->data.n_rows; c++) {
       float *row = emg_row2f(&rec->data, c);
       for (int64_t i = 0; i < rec->data.n_cols; i++) {

@@ -550,7 +550,7 @@ emg_status emg_bids_read(const char *path, const emg_read_options *options, emg_
   if (!file) {
     return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", recording, strerror(errno));
   }
-  probe.n_bytes = fread(probe.bytes, 1, sizeof probe.bytes, file);
+  probe.n_bytes = fread(probe.bytes, 1, sizeof probe.bytes - 1, file);
   fclose(file);
   if (!emg_edf_probe(&probe)) {
     return emg_fail(err, EMG_ERR_DATA, "%s is neither EDF nor BDF", emg_path_name(recording));

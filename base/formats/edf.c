@@ -513,7 +513,7 @@ static emg_status read_recording(edf *e, const emg_read_options *options, emg_re
                        (long long)rest);
   }
   note_scale(e, options, out);
-  return read_signals(e, options, out, err);
+  return out->data.n_cols > 0 ? read_signals(e, options, out, err) : EMG_OK;
 }
 
 emg_status emg_edf_read_roles(const char *path, const emg_read_options *options,

@@ -50,7 +50,7 @@ static emg_status look_at(const char *path, emg_probe *probe, emg_error *err) {
   if (!file) {
     return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
   }
-  probe->n_bytes = fread(probe->bytes, 1, sizeof probe->bytes, file);
+  probe->n_bytes = fread(probe->bytes, 1, sizeof probe->bytes - 1, file);
   fclose(file);
   return EMG_OK;
 }

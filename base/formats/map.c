@@ -86,7 +86,7 @@ static emg_status read_map(const char *path, grid_map *map, emg_error *err) {
   if (!file) {
     return emg_fail(err, EMG_ERR_IO, "cannot read the grid map %s", path);
   }
-  probe.n_bytes = fread(probe.bytes, 1, sizeof probe.bytes, file);
+  probe.n_bytes = fread(probe.bytes, 1, sizeof probe.bytes - 1, file);
   fclose(file);
   return emg_mat_probe(&probe) ? read_mat_map(path, map, err) : read_text_map(path, map, err);
 }

@@ -315,6 +315,9 @@ static emg_status inflate_span(reader *r, span packed, span *out) {
       code = Z_STREAM_END;  // some writers leave the checksum out; what is missing shows itself
     }
   }
+  if (code == Z_BUF_ERROR && z.avail_in == 0) {
+    code = Z_STREAM_END;
+  }
   inflateEnd(&z);
   if (!buffer || code != Z_STREAM_END) {
     free(buffer);

@@ -96,7 +96,7 @@ static emg_status read_data(emg_h5 *file, const emg_read_options *options, emg_r
   EMG_TRY(emg_alloc((size_t)dims[0] * (size_t)dims[1], sizeof *samples, &samples, err));
   emg_status status = emg_h5_read(file, "signal/data", EMG_H5_F32, 2, dims, 0, samples, err);
   double scale = options && options->scale_uv > 0 ? options->scale_uv : 1;
-  for (int c = 0; status == EMG_OK && c < out->data.n_rows; c++) {
+  for (int c = 0; status == EMG_OK && c < out->data.n_rows && dims[0] > 0; c++) {
     float *row = emg_row2f(&out->data, c);
     for (int64_t i = 0; i < dims[0]; i++) {
       row[i] = (float)(samples[i * dims[1] + c] * scale);

@@ -36,7 +36,7 @@ static void scale_counts(emg_recording *out, const emg_read_options *options) {
     return;
   }
   emg_recording_note(out, "the file states no unit: %g uV per count as given", scale);
-  for (int c = 0; c < out->data.n_rows; c++) {
+  for (int c = 0; c < out->data.n_rows && out->data.n_cols > 0; c++) {
     float *row = emg_row2f(&out->data, c);
     for (int64_t i = 0; i < out->data.n_cols; i++) {
       row[i] = (float)(row[i] * scale);
@@ -529,7 +529,7 @@ static emg_status read_muedit(const emg_mat_file *file, const emg_read_options *
   EMG_TRY(read_rate(emg_mat_field(signal, 0, "fsamp"), options, &rate_hz, err));
   EMG_TRY(emg_recording_create((int)data->n_rows, data->n_columns, rate_hz, out, err));
   snprintf(out->format, sizeof out->format, "MATLAB 5 (MUedit)");
-  for (int c = 0; c < out->data.n_rows; c++) {
+  for (int c = 0; c < out->data.n_rows && out->data.n_cols > 0; c++) {
     emg_mat_floats(data, c, data->n_rows, data->n_columns, emg_row2f(&out->data, c));
   }
   scale_counts(out, options);
@@ -549,6 +549,12 @@ static emg_status read_flexemg(const emg_mat_file *file, const emg_read_options 
     return emg_fail(err, EMG_ERR_DATA, "p.lsbmV, the step of the converter, is not a number");
   }
   EMG_TRY(check_size(raw->n_columns, raw->n_rows, err));
+  if (!options || options->rate_hz == 0) {
+    return emg_fail(
+        err, EMG_ERR_DATA,
+        "flexemg files do not state their sampling rate; give it with --rate \"1000 Hz\" "
+        "(that of the published recordings)");
+  }
   EMG_TRY(read_rate(NULL, options, &rate_hz, err));
   EMG_TRY(emg_recording_create((int)raw->n_columns, raw->n_rows, rate_hz, out, err));
   snprintf(out->format, sizeof out->format, "MATLAB 5 (flexemg)");
@@ -556,7 +562,7 @@ static emg_status read_flexemg(const emg_mat_file *file, const emg_read_options 
 
   // an AC-coupled amplifier and an unsigned converter: each channel rests somewhere near the middle
   // of the range, which means nothing and is taken away
-  for (int c = 0; c < out->data.n_rows; c++) {
+  for (int c = 0; c < out->data.n_rows && out->data.n_cols > 0; c++) {
     float *row = emg_row2f(&out->data, c);
     double mean = 0;
     emg_mat_floats(raw, c * raw->n_rows, 1, raw->n_rows, row);

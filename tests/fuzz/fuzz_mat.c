@@ -1,0 +1,25 @@
+// fuzz_mat.c -- the reader of MATLAB files, as recording and as grid map
+#include <string.h>
+
+#include "base/formats.h"
+#include "fuzz_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  char path[64];
+  const emg_read_options options = {
+      .rate_hz = 2048, .allow_no_emg = true, .scale_uv = 2, .map = path};
+  emg_recording rec;
+  emg_error err;
+  int fd = fuzz_file(bytes, n, path);
+
+  if (emg_mat_read_recording(path, &options, &rec, &err) == EMG_OK) {
+    emg_recording_free(&rec);
+  }
+  if (emg_recording_read(path, &options, &rec, &err) == EMG_OK) {
+    emg_recording_free(&rec);
+  }
+  close(fd);
+  return 0;
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+"""Write the seeds of the fuzz targets native, edf, bids and mat into corpus/ beside this script."""
+
+import io
+import os
+import struct
+
+import h5py
+import numpy as np
+import scipy.io
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def put(folder, name, data):
+    os.makedirs(os.path.join(HERE, folder), exist_ok=True)
+    with open(os.path.join(HERE, folder, name), "wb") as f:
+        f.write(data)
+
+
+def native(libver, **how):
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", libver=libver) as f:
+        data = f.create_dataset("emg/data", data=np.arange(24, dtype="i2").reshape(4, 6), **how)
+        data.attrs["units"] = "uV"
+        data.attrs["scale"] = 0.5
+        data.attrs["sampling_rate_hz"] = 2048.0
+        f["emg/sampling_rate_hz"] = 2048.0
+        for k, name in enumerate(["x_mm", "y_mm", "z_mm", "row", "column"]):
+            f["emg/electrodes/" + name] = np.arange(4) * (k % 2)
+        f["emg/bad_channel"] = np.zeros(4, "u1")
+        f["emg/channel_name"] = np.array([b"a", b"b", b"c", b"d"])
+        for group in ["truth", "units"]:
+            f[group + "/spike_offsets"] = np.array([0, 2, 3])
+            f[group + "/spike_samples"] = np.array([1, 4, 2])
+        f["truth/muap"] = np.ones((2, 4, 3), "f4")
+        f["truth/muap"].attrs["origin"] = 1
+        f["truth/units/depth_mm"] = np.array([1.0, 2.0])
+        f["truth/units/depth_mm"].attrs["units"] = "mm"
+        f["units/sil"] = np.array([0.9, 0.8])
+        f["provenance/config_yaml"] = np.bytes_(b"simulation:\n  seed: 1\n")
+        f.attrs["complete"] = 1
+    return memory.getvalue()
+
+
+def muedit73():
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", userblock_size=512) as f:
+        f["signal/data"] = np.arange(8.0).reshape(4, 2)
+        f["signal/fsamp"] = np.array([[2048.0]])
+        f["#refs#/a"] = np.array([[1.0, 2.0], [1.0, 1.0]])
+        f["#refs#/b"] = np.array([[2.0], [4.0]])
+        cells = f.create_dataset("signal/coordinates", (1, 1), dtype=h5py.ref_dtype)
+        cells[0, 0] = f["#refs#/a"].ref
+        cells = f.create_dataset("signal/Dischargetimes", (1, 1), dtype=h5py.ref_dtype)
+        cells[0, 0] = f["#refs#/b"].ref
+    head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    data = bytearray(memory.getvalue())
+    data[:128] = head
+    return bytes(data)
+
+
+def edf(start=b"0       ", plus=b"", records=2, rate=(4, 4, 1), unit=(b"uV", b"mV", b"N"), width=2,
+        labels=(b"EMG1", b"EMG2", b"Force"), annotations=False):
+    labels, unit, rate = list(labels), list(unit), list(rate)
+    if annotations:
+        labels, unit, rate = labels + [b"EDF Annotations"], unit + [b""], rate + [6]
+    n = len(labels)
+
+    def field(text, size):
+        return str(text).encode().ljust(size) if not isinstance(text, bytes) else text.ljust(size)
+
+    head = start + field("X", 80) + field("Startdate X", 80) + b"01.01.2512.00.00"
+    head += field(256 * (n + 1), 8) + field(plus, 44) + field(records, 8) + field(1, 8) + field(n, 4)
+    for values, size in [(labels, 16), ([b""] * n, 80), (unit, 8), ([-100] * n, 8), ([100] * n, 8),
+                         ([-32768] * n, 8), ([32767] * n, 8), ([b""] * n, 80), (rate, 8),
+                         ([b""] * n, 32)]:
+        head += b"".join(field(v, size) for v in values)
+    body = b""
+    for record in range(max(records, 1)):
+        for label, count in zip(labels, rate):
+            if label == b"EDF Annotations":
+                body += (b"+%d\x14\x14" % record).ljust(count * width, b"\0")
+            else:
+                body += bytes((7 * k) % 251 for k in range(count * width))
+    return head + body
+
+
+def bids():
+    parts = [
+        edf(labels=(b"EMG1", b"EMG2", b"Torque")),
+        b"name\ttype\tunits\tsignal_electrode\tgroup\tstatus\nEMG1\tEMG\tuV\tE1\tg\tgood\n"
+        b"EMG2\tEMG\tV\tE2\tg\tbad\nTorque\tMISC\tNm\tn/a\tn/a\tn/a\n",
+        b"name\tx\ty\tz\tcoordinate_system\tgroup\nE1\t0\t0\t0\ta\tg\nE2\t8\t0\t0\ta\tg\n",
+        b'{"EMGCoordinateUnits": "mm"}',
+        b'{"SamplingFrequency": 4, "RecordingDuration": 2}',
+        b'{"TaskName": "t", "Nested": {"a": [1, 2, {"b": "}"}]}}',
+        b"onset\tduration\tsample\tunit_id\tevent_type\n0.25\t0\t1\t0\tmotor-unit-spike\n"
+        b"1.5\t0\t6\t1\tmotor-unit-spike\n",
+        b'{"Name": "x"}',
+    ]
+    return b"".join((b"@@@%c" % k if k else b"") + part for k, part in enumerate(parts))
+
+
+def mat(variables, **how):
+    memory = io.BytesIO()
+    scipy.io.savemat(memory, variables, **how)
+    return memory.getvalue()
+
+
+def cells(*values):
+    out = np.empty((1, len(values)), object)
+    for k, value in enumerate(values):
+        out[0, k] = value
+    return out
+
+
+def swapped_map():
+    """A big-endian file: one 2 x 2 matrix named m."""
+    body = struct.pack(">IIII", 6, 8, 6, 0) + struct.pack(">IIii", 5, 8, 2, 2)
+    body += struct.pack(">HH", 1, 1) + b"m\0\0\0" + struct.pack(">II4d", 9, 32, 1, 2, 3, 4)
+    return b"MATLAB 5.0".ljust(124) + b"\x01\x00MI" + struct.pack(">II", 14, len(body)) + body
+
+
+def main():
+    put("native", "old.h5", native("earliest"))
+    put("native", "new.h5", native("latest", chunks=(2, 4), compression="gzip", shuffle=True))
+    put("native", "packed.h5", native("earliest", chunks=(2, 4), compression="gzip", shuffle=True,
+                                      fletcher32=True))
+    put("mat", "muedit73.mat", muedit73())
+    put("edf", "plain.edf", edf())
+    put("edf", "plus.edf", edf(plus=b"EDF+D", annotations=True))
+    put("edf", "unknown_length.edf", edf(records=-1, unit=(b"", b"", b"")))
+    put("edf", "bdf.bdf", edf(start=b"\xffBIOSEMI", plus=b"24BIT", width=3))
+    put("bids", "folder", bids())
+    signals = cells(np.arange(4.0)[None], np.arange(4.0)[None])
+    pulses = cells(np.array([[1, 3]], "u2"), np.array([[2]], "u2"))
+    demuse = {"SIG": signals, "fsamp": 2048.0, "IED": 8.0, "MUPulses": pulses,
+              "ref_signal": np.arange(4.0)[None]}
+    put("mat", "demuse.mat", mat(demuse))
+    put("mat", "demuse_packed.mat", mat(demuse, do_compression=True))
+    texts = cells("EMG GR08MM1305[mV]", "acquired data[N]", "Decomposition of 1").T
+    put("mat", "otb.mat", mat({"Data": cells(np.eye(12, 3, dtype="f4")), "Description": texts,
+                               "SamplingFrequency": 2048.0}))
+    texts = cells("acquired data[%]", "performed path[%]").T
+    put("mat", "otb_force.mat", mat({"Data": cells(np.eye(6, 2)), "Description": texts,
+                                     "SamplingFrequency": 2048.0}))
+    put("mat", "pulses.mat", mat({"MUPulses": pulses, "fsamp": np.uint16(2048),
+                                  "ref_signal": np.arange(4.0)[None]}))
+    signal = {"data": np.ones((2, 5)), "fsamp": 2000.0, "coordinates": cells(np.eye(2) + 1),
+              "EMGmask": cells(np.array([[0], [1]])), "IED": 8.0, "gridname": cells("GR08"),
+              "Dischargetimes": cells(np.array([[1, 4]])), "path": np.ones((1, 5)),
+              "auxiliary": np.ones((1, 5)), "auxiliaryname": cells("force")}
+    put("mat", "muedit.mat", mat({"signal": signal}))
+    put("mat", "flexemg.mat", mat({"raw": np.ones((4, 3), "u2"), "p": {"lsbmV": 0.003}}))
+    put("mat", "map.mat", mat({"map": np.array([[1, 2], [3, 0]], "u1")}))
+    put("mat", "swapped.mat", swapped_map())
+
+
+main()
