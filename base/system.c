@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <cblas.h>
-#include <edflib.h>
 #include <fftw3.h>
 #include <gsl/gsl_version.h>
 #include <hdf5.h>
@@ -97,8 +96,6 @@ int emg_libraries(emg_library out[EMG_LIBRARIES_MAX]) {
   snprintf(version, sizeof version, "%u.%u.%u %s", major, minor, release, flavour);
   add(out, &n, "HDF5", version);
   add(out, &n, "libyaml", yaml_get_version_string());
-  snprintf(version, sizeof version, "%d.%02d", edflib_version() / 100, edflib_version() % 100);
-  add(out, &n, "EDFlib", version);
   add(out, &n, "zlib", zlibVersion());
 #ifdef _OPENMP
   snprintf(version, sizeof version, "%d", _OPENMP);
