@@ -157,8 +157,7 @@ static void write_subject(FILE *out, const report *r) {
   }
   fputs(
       "</dl>\n<div class=\"pair\" style=\"margin-top:14px\">\n<div><p class=\"soft\">Level of "
-      "each channel; faulty ones in red</p>
-      ",
+      "each channel; faulty ones in red</p>\n",
       out);
   figure_level(out, &r->data);
   fputs("</div>\n", out);
