@@ -20,13 +20,17 @@ static double distance_mm(const emg_channel *a, const emg_channel *b) {
   return sqrt(x * x + y * y + z * z);
 }
 
-// Neighbours in a column; where rows are unknown, any two electrodes.
-static bool are_neighbours(const emg_channel *a, const emg_channel *b) {
+typedef enum { APART, IN_A_ROW, IN_A_COLUMN } neighbours;
+
+// Where rows are unknown, any two electrodes of a group.
+static neighbours relation(const emg_channel *a, const emg_channel *b) {
   if (strcmp(a->group, b->group) != 0) {
-    return false;
+    return APART;
   }
-  return a->row < 0 || b->row < 0 || (a->column == b->column && abs(a->row - b->row) == 1) ||
-         (a->row == b->row && abs(a->column - b->column) == 1);
+  if (a->row < 0 || b->row < 0 || (a->column == b->column && abs(a->row - b->row) == 1)) {
+    return IN_A_COLUMN;
+  }
+  return a->row == b->row && abs(a->column - b->column) == 1 ? IN_A_ROW : APART;
 }
 
 void emg_grid_pitch(emg_recording *rec) {
@@ -39,13 +43,14 @@ void emg_grid_pitch(emg_recording *rec) {
     return;
   }
   for (int i = 0; i < n; i++) {
-    double least = INFINITY;
+    // along a column: around the limb the skin is curved and the straight line too short
+    double nearest_mm[] = {INFINITY, INFINITY, INFINITY};
     for (int j = 0; j < n; j++) {
-      if (j != i && are_neighbours(&rec->channels[i], &rec->channels[j])) {
-        double d = distance_mm(&rec->channels[i], &rec->channels[j]);
-        least = d > 0 && d < least ? d : least;
-      }
+      double d = distance_mm(&rec->channels[i], &rec->channels[j]);
+      double *least_mm = &nearest_mm[relation(&rec->channels[i], &rec->channels[j])];
+      *least_mm = j != i && d > 0 && d < *least_mm ? d : *least_mm;
     }
+    double least = nearest_mm[isfinite(nearest_mm[IN_A_COLUMN]) ? IN_A_COLUMN : IN_A_ROW];
     if (isfinite(least)) {
       nearest[n_found++] = least;
     }
