@@ -12,9 +12,9 @@
 
 enum { CHANNELS_MAX = 65536, UNITS_MAX = 1 << 20 };
 
-// Name the file in what is wrong with its content.
+// Name the file in what is wrong with it.
 static emg_status in_file(emg_status status, const char *path, emg_error *err) {
-  if (status == EMG_ERR_DATA) {
+  if (status != EMG_OK) {
     emg_error_in_file(err, path);
   }
   return status;

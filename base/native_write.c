@@ -380,12 +380,21 @@ emg_status emg_file_write(const char *path, const emg_file_contents *contents, b
   size_t n_bytes;
   emg_status status;
 
-  EMG_TRY(emg_part_file_check(path, overwrite, err));
-  EMG_TRY(emg_h5_create(&file, err));
+  status = emg_part_file_check(path, overwrite, err);
+  if (status == EMG_OK) {
+    status = emg_h5_create(&file, err);
+  }
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+    return status;
+  }
   EMG_TRY_DONE(write_contents(file, contents, err));
   EMG_TRY_DONE(emg_h5_image(file, &bytes, &n_bytes, err));
   status = emg_part_file_write(path, bytes, n_bytes, overwrite, err);
 done:
   emg_h5_close(file);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+  }
   return status;
 }

@@ -208,13 +208,6 @@ static emg_status finish(emg_recording *rec, const emg_read_options *options, em
   return EMG_OK;
 }
 
-// Name the file in what is wrong with its content; messages about I/O name it themselves.
-static void name_file(emg_status status, const char *path, emg_error *err) {
-  if (status == EMG_ERR_DATA) {
-    emg_error_in_file(err, path);
-  }
-}
-
 emg_status emg_recording_read(const char *path, const emg_read_options *options, emg_recording *out,
                               emg_error *err) {
   const emg_format *format;
@@ -229,7 +222,7 @@ emg_status emg_recording_read(const char *path, const emg_read_options *options,
   }
   if (status != EMG_OK) {
     emg_recording_free(out);
-    name_file(status, path, err);
+    emg_error_in_file(err, path);
   }
   return status;
 }
@@ -254,7 +247,7 @@ emg_status emg_spikes_read(const char *path, bool prefer_truth, emg_spikes *out,
     emg_recording_free(&rec);
   }
   if (status != EMG_OK) {
-    name_file(status, path, err);
+    emg_error_in_file(err, path);
   }
   return status;
 }

@@ -298,7 +298,7 @@ static void an_output_that_cannot_be_written_is_named(void **state) {
   expect_failure(folder, true, EMG_ERR_IO, "folder");
   expect_failure("/dev/full", true, EMG_ERR_IO, "device");
   write_or_die(in_folder("here.h5"), &(emg_file_contents){0});
-  expect_failure(in_folder("here.h5"), false, EMG_ERR_IO, "exists");
+  expect_failure(in_folder("here.h5"), false, EMG_ERR_IO, "exists already");
 }
 
 static int count_parts(void) {
