@@ -39,7 +39,7 @@ size_t emg_h5_size(emg_h5_type type);  // bytes of one number
 emg_status emg_h5_open(const char *path, emg_h5 **file, emg_error *err);
 void emg_h5_close(emg_h5 *file);  // NULL is fine
 
-// There is such a group or dataset, reached by links inside the file.
+// There is such a group or dataset, reached by links inside the file; it may be damaged.
 bool emg_h5_has(emg_h5 *file, const char *path);
 
 // Rank and dimensions of a dataset of numbers, all of whose values are stored in the file.

@@ -59,20 +59,24 @@ emg_status emg_h5_open(const char *path, emg_h5 **file, emg_error *err) {
 }
 
 // Open an object only along hard links: soft ones may go in circles, external ones leave the file.
-static hid_t open_object(emg_h5 *file, const char *path) {
+// `is_linked` (may be NULL): the path leads somewhere, though perhaps to something damaged.
+static hid_t follow(emg_h5 *file, const char *path, bool *is_linked) {
   hid_t here = H5Oopen(file->id, "/", H5P_DEFAULT);
   char name[EMG_H5_NAME_MAX];
+  bool is_link = true;
 
   while (here >= 0 && *path) {
     size_t length = strcspn(path, "/");
     H5L_info_t info;
     hid_t next = -1;
 
+    is_link = false;
     if (length > 0 && length < sizeof name) {
       memcpy(name, path, length);
       name[length] = '\0';
-      if (H5Iget_type(here) == H5I_GROUP && H5Lget_info(here, name, &info, H5P_DEFAULT) >= 0 &&
-          info.type == H5L_TYPE_HARD) {
+      is_link = H5Iget_type(here) == H5I_GROUP &&
+                H5Lget_info(here, name, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
+      if (is_link) {
         next = H5Oopen(here, name, H5P_DEFAULT);
       }
     }
@@ -81,16 +85,24 @@ static hid_t open_object(emg_h5 *file, const char *path) {
     path += length;
     path += *path == '/';
   }
+  if (is_linked) {
+    *is_linked = is_link;
+  }
   return here;
 }
 
+static hid_t open_object(emg_h5 *file, const char *path) {
+  return follow(file, path, NULL);
+}
+
 bool emg_h5_has(emg_h5 *file, const char *path) {
-  hid_t object = open_object(file, path);
+  bool is_linked;
+  hid_t object = follow(file, path, &is_linked);
 
   if (object >= 0) {
     H5Oclose(object);
   }
-  return object >= 0;
+  return is_linked;
 }
 
 static hid_t open_dataset(emg_h5 *file, const char *path, emg_error *err) {
@@ -101,7 +113,7 @@ static hid_t open_dataset(emg_h5 *file, const char *path, emg_error *err) {
     dataset = -1;
   }
   if (dataset < 0) {
-    emg_fail(err, EMG_ERR_DATA, "the file has no dataset /%s", path);
+    emg_fail(err, EMG_ERR_DATA, "the file has no dataset /%s, or it is damaged", path);
   }
   return dataset;
 }

@@ -360,7 +360,7 @@ static emg_status settle_scale(emg_h5 *file, const emg_read_options *options, em
                     scale);
   }
   double uv = emg_uv_per_unit(units);
-  snprintf(rec->source_units, sizeof rec->source_units, "%s", units);
+  emg_label_copy(rec->source_units, sizeof rec->source_units, units, strlen(units));
   rec->is_physical = uv > 0;
   if (uv == 0 && options && options->scale_uv > 0) {
     uv = options->scale_uv;
@@ -410,6 +410,14 @@ done:
   return status;
 }
 
+// Make a name of the file safe to show.
+static void clean_name(char *name, size_t size) {
+  char copy[64];
+
+  snprintf(copy, sizeof copy, "%s", name);
+  emg_label_copy(name, size, copy, strlen(copy));
+}
+
 static emg_status read_names(emg_h5 *file, emg_recording *rec, emg_error *err) {
   emg_channel *channels = rec->channels;
 
@@ -420,6 +428,10 @@ static emg_status read_names(emg_h5 *file, emg_recording *rec, emg_error *err) {
   if (emg_h5_has(file, "emg/channel_group")) {
     EMG_TRY(emg_h5_read_names(file, "emg/channel_group", rec->data.n_rows, sizeof channels->group,
                               sizeof *channels, channels->group, err));
+  }
+  for (int c = 0; c < rec->data.n_rows; c++) {
+    clean_name(channels[c].name, sizeof channels[c].name);
+    clean_name(channels[c].group, sizeof channels[c].group);
   }
   return EMG_OK;
 }
@@ -442,6 +454,10 @@ static emg_status read_aux(emg_h5 *file, emg_recording *rec, emg_error *err) {
   if (dims[0] > 0 && emg_h5_has(file, "aux/units")) {
     EMG_TRY(emg_h5_read_names(file, "aux/units", (int)dims[0], sizeof aux->units, sizeof *aux,
                               aux->units, err));
+  }
+  for (int a = 0; a < rec->aux.n_rows; a++) {
+    clean_name(aux[a].name, sizeof aux[a].name);
+    clean_name(aux[a].units, sizeof aux[a].units);
   }
   return EMG_OK;
 }

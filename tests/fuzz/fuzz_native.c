@@ -5,6 +5,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
+// HDF5 1.10 loses a few hundred bytes of its own for a damaged object; leaks of ours still count.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:libhdf5_serial\n";
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   const emg_read_options options = {.rate_hz = 2048, .allow_no_emg = true};
   char path[64], *yaml;

@@ -235,6 +235,12 @@ static void a_file_that_was_cut_or_flipped_is_refused_or_read(void **state) {
   }
 }
 
+// HDF5 1.10 loses a few hundred bytes of its own for a damaged object; leaks of ours still count.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:libhdf5_serial\n";
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_claim_of_10_gib_is_refused_before_memory_is_taken),
