@@ -16,7 +16,7 @@ static const char *const quick[] = {
     "simulation.duration_s = 14 s",
     "conductor.muscle_radius_mm = 15 mm",
     "conductor.fat_thickness_mm = 2 mm",
-    "drive.level = 20 %MVC",
+    "drive.level = 20 %",
     "drive.hold_s = 10 s",
     NULL,
 };
@@ -93,11 +93,13 @@ static const char *const bmiss2025[] = {
     "pool.rate_gain_last_hz = 0 Hz",
     "pool.isi_cov = 0.3",
     "drive.profile = constant",
-    "drive.level = 50 %MVC",
+    "drive.level = 50 %",
     "sensor.snr_db = 200 dB",
     NULL,
 };
 
+// Fibres as dense as in real muscle, units of a size that gives potentials and EMG of the
+// amplitude seen on the skin.
 static const char *const biceps[] = {
     "simulation.duration_s = 30 s",
     "conductor.bone_radius_mm = 11 mm",
@@ -114,13 +116,13 @@ static const char *const biceps[] = {
     "muscle.centre_radius_mm = 26 mm",
     "muscle.radial_extent_mm = 14 mm",
     "muscle.tangential_extent_mm = 20 mm",
-    "muscle.fibre_density_per_mm2 = 60 1/mm^2",
+    "muscle.fibre_density_per_mm2 = 400 1/mm^2",
     "muscle.half_length_1_mm = 70 mm",
     "muscle.half_length_2_mm = 70 mm",
-    "pool.units = 200",
+    "pool.units = 500",
     "pool.innervation_ratio = 80",
     "pool.recruitment_max = 80 %",
-    "drive.level = 20 %MVC",
+    "drive.level = 20 %",
     "drive.ramp_up_s = 4 s",
     "drive.hold_s = 22 s",
     "drive.ramp_down_s = 4 s",
@@ -144,15 +146,15 @@ static const char *const tibialis[] = {
     "muscle.region = sector",
     "muscle.radial_extent_mm = 20 mm",
     "muscle.sector_width_deg = 60 deg",
-    "muscle.fibre_density_per_mm2 = 60 1/mm^2",
+    "muscle.fibre_density_per_mm2 = 400 1/mm^2",
     "muscle.half_length_1_mm = 65 mm",
     "muscle.half_length_2_mm = 65 mm",
-    "pool.units = 150",
+    "pool.units = 400",
     "pool.innervation_ratio = 100",
     "pool.recruitment_max = 90 %",
     "pool.rate_max_hz = 40 Hz",
     "pool.rate_max_last_hz = 30 Hz",
-    "drive.level = 30 %MVC",
+    "drive.level = 30 %",
     "drive.ramp_up_s = 4 s",
     "drive.hold_s = 22 s",
     "drive.ramp_down_s = 4 s",
@@ -180,8 +182,9 @@ static const char *const forearm_ring[] = {
     "muscle.region = sector",
     "muscle.radial_extent_mm = 13 mm",
     "muscle.sector_width_deg = 45 deg",
+    "muscle.fibre_density_per_mm2 = 100 1/mm^2",
     "pool.units = 40",
-    "drive.level = 20 %MVC",
+    "drive.level = 20 %",
     "drive.hold_s = 4 s",
     "drive.common_noise = 5 %",
     "sensor.bandpass_low_hz = 20 Hz",
@@ -211,7 +214,7 @@ static const char *const forearm_ring[] = {
     "muscle[6].name = brachioradialis",
     "muscle[6].centre_angle_deg = -105 deg",
     "drive[6].profile = constant",
-    "drive[6].level = 4 %MVC",
+    "drive[6].level = 4 %",
     "muscle[7].name = flexor digitorum profundus",
     "muscle[7].region = circle",
     "muscle[7].radial_extent_mm = 16 mm",
@@ -224,24 +227,24 @@ static const preset_row presets[] = {
     {"quick", "a small muscle under a 13 x 5 grid for 14 s: the whole way in seconds", 1, quick},
     {"wen2021",
      "the simulated benchmark of Wen et al. 2021: 150 units of 125 664 fibres, 110 of them active "
-     "at "
-     "25 % of maximum, 60 single-differential channels, 80 s",
+     "at 25 % of maximum, 60 single-differential channels, 80 s",
      1, wen2021},
     {"bmiss2025",
      "after Halatsis et al. 2025: 100 units all active under a ring of 10 x 32 electrodes, 10 s at "
      "2 kHz, no noise",
      1, bmiss2025},
     {"biceps",
-     "biceps brachii over the humerus under an 8 x 8 grid, 20 % of maximum for 30 s; fewer fibres "
-     "per area (60 of about 400 per mm^2) than real muscle",
+     "biceps brachii over the humerus under an 8 x 8 grid, 20 % of maximum for 30 s: 500 units of "
+     "about 700 fibres",
      1, biceps},
     {"tibialis",
-     "tibialis anterior under the 64 electrodes of a 13 x 5 grid, 30 % of maximum for 30 s; fewer "
-     "fibres per area (60 of about 400 per mm^2) than real muscle",
+     "tibialis anterior under the 64 electrodes of a 13 x 5 grid, 30 % of maximum for 30 s: 400 "
+     "units of about 700 fibres",
      1, tibialis},
     {"forearm-ring",
      "eight muscles of the forearm under a ring of 4 x 16 electrodes, flexors then extensors: "
-     "crosstalk; radius and ulna are not modelled and fibres are sparse (20 per mm^2)",
+     "crosstalk; radius and ulna are not modelled, and there is a quarter of the fibres and units "
+     "of real muscle",
      8, forearm_ring},
 };
 
