@@ -266,16 +266,16 @@ static emg_status search_all(ckc *c, emg_error *err) {
 
 // All units once more against the final residual, then the rules of acceptance.
 static emg_status finish(ckc *c, emg_error *err) {
-  const int passes = 2;
+  emg_whitener whitener;
 
-  for (int pass = 1; pass <= passes && c->units.n > 0; pass++) {
-    emg_whitener whitener;
-    EMG_TRY(emg_whitener_create(&c->residual, c->n_taps, &c->search, &whitener, err));
-    emg_status status = emg_reestimate(&c->residual, &whitener, c->config, &c->units,
-                                       pass == passes && c->config->keep_source, err);
-    emg_whitener_free(&whitener);
-    EMG_TRY(status);
+  if (c->units.n == 0) {
+    return EMG_OK;
   }
+  EMG_TRY(emg_whitener_create(&c->residual, c->n_taps, &c->search, &whitener, err));
+  emg_status status =
+      emg_reestimate(&c->residual, &whitener, c->config, &c->units, c->config->keep_source, err);
+  emg_whitener_free(&whitener);
+  EMG_TRY(status);
   return drop_unacceptable(c, err);
 }
 
