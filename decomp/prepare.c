@@ -274,17 +274,47 @@ static int count_good(int n, const screening *s) {
   return n_good;
 }
 
-static emg_status check_enough(int n_channels, const screening *s, emg_error *err) {
+static emg_status check_enough(const emg_recording *rec, const screening *s, emg_error *err) {
   const int least = 2;
-  int n_good = count_good(n_channels, s);
+  int n = rec->data.n_rows, n_good = count_good(n, s), bad = 0;
 
-  if (n_good < least) {
-    return emg_fail(err, EMG_ERR_DATA,
-                    "%d of %d channels can be used and decomposition needs at least %d; see "
-                    "`inspect` for their state",
-                    n_good, n_channels, least);
+  if (n_good >= least) {
+    return EMG_OK;
   }
-  return EMG_OK;
+  if (n < least) {
+    return emg_fail(err, EMG_ERR_DATA, "%d channels are too few: decomposition needs at least %d",
+                    n, least);
+  }
+  while (bad < n - 1 && s[bad].state == EMG_CHANNEL_GOOD) {
+    bad++;
+  }
+  return emg_fail(
+      err, EMG_ERR_DATA,
+      "%d of %d channels can be used and decomposition needs at least %d; channel %d is "
+      "%s: %s",
+      n_good, n, least, bad + 1, emg_channel_state_name(s[bad].state), s[bad].why);
+}
+
+// A fault that most channels share is how the recording is: clipped or broken channels are used,
+// with a warning, where fewer than half would be left.
+static void reinstate_common_fault(const emg_recording *rec, screening *s, emg_channel_state fault,
+                                   const emg_monitor *monitor) {
+  int n = rec->data.n_rows, n_fault = 0;
+
+  for (int c = 0; c < n; c++) {
+    n_fault += s[c].state == fault && rec->channels[c].state == EMG_CHANNEL_GOOD;
+  }
+  if (n_fault == 0 || 2 * count_good(n, s) >= n) {
+    return;
+  }
+  for (int c = 0; c < n; c++) {
+    if (s[c].state == fault && rec->channels[c].state == EMG_CHANNEL_GOOD) {
+      s[c].state = EMG_CHANNEL_GOOD;
+    }
+  }
+  emg_log(monitor, EMG_LOG_WARNING, "decompose",
+          "%d of %d channels are %s and are used all the same", n_fault, n,
+          emg_channel_state_name(fault));
 }
 
 static emg_status check_length(const emg_recording *rec, const struct emg_config_decompose *config,
@@ -309,7 +339,8 @@ static emg_status check_length(const emg_recording *rec, const struct emg_config
 // States from the samples of each channel alone and its size beside the others; *size is the median
 // root mean square.
 static emg_status screen_samples(const emg_recording *rec, screening *s, double *rms,
-                                 double *scratch, double *size, emg_error *err) {
+                                 double *scratch, double *size, const emg_monitor *monitor,
+                                 emg_error *err) {
   int n = rec->data.n_rows;
 
 #pragma omp parallel for schedule(dynamic)
@@ -321,16 +352,19 @@ static emg_status screen_samples(const emg_recording *rec, screening *s, double 
       snprintf(s[c].why, sizeof s[c].why, "said so by the file");
     }
   }
+  reinstate_common_fault(rec, s, EMG_CHANNEL_SATURATED, monitor);
+  reinstate_common_fault(rec, s, EMG_CHANNEL_INTERMITTENT, monitor);
   // sizes before the filter may be drift: only what would overflow goes
   screen_by_size(n, s, rms, 1e-4, 1e4, scratch);
-  EMG_TRY(check_enough(n, s, err));
+  EMG_TRY(check_enough(rec, s, err));
   *size = median_of_good(n, s, rms, scratch);
   return EMG_OK;
 }
 
 // States from the filtered channels beside each other.
-static emg_status screen_filtered(const emg_array2f *filtered, int64_t edge, screening *s,
-                                  double *rms, double *scratch, emg_error *err) {
+static emg_status screen_filtered(const emg_recording *rec, const emg_array2f *filtered,
+                                  int64_t edge, screening *s, double *rms, double *scratch,
+                                  emg_error *err) {
   int n = filtered->n_rows;
   double *covariance;
   emg_status status;
@@ -342,7 +376,7 @@ static emg_status screen_filtered(const emg_array2f *filtered, int64_t edge, scr
   }
   screen_by_size(n, s, rms, 0.01, 20, scratch);
   screen_duplicates(n, s, covariance);
-  EMG_TRY_DONE(check_enough(n, s, err));
+  EMG_TRY_DONE(check_enough(rec, s, err));
   EMG_TRY_DONE(screen_unexplained(n, s, covariance, scratch, err));
 
 done:
@@ -395,12 +429,12 @@ emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *scratch, &scratch, err));
 
   // 1. channels that cannot be used by themselves; 2. filters; 3. channels unlike the others
-  EMG_TRY_DONE(screen_samples(rec, s, rms, scratch, &size, err));
+  EMG_TRY_DONE(screen_samples(rec, s, rms, scratch, &size, monitor, err));
   EMG_TRY_DONE(filter_channels(rec, s, 1 / size, &filter, &filtered, err));
   int64_t edge = (int64_t)(keys->edge_s * rec->rate_hz);
-  EMG_TRY_DONE(screen_filtered(&filtered, edge, s, rms, scratch, err));
+  EMG_TRY_DONE(screen_filtered(rec, &filtered, edge, s, rms, scratch, err));
   report(rec, s, count_good(n, s), monitor);
-  EMG_TRY_DONE(check_enough(n, s, err));
+  EMG_TRY_DONE(check_enough(rec, s, err));
   EMG_TRY_DONE(interleave(&filtered, s, rec->rate_hz, margin, out, err));
 
 done:

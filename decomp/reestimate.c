@@ -153,7 +153,7 @@ static emg_status adopt_spikes(reestimation *r, int i, const float *y, emg_error
       emg_source_quality_of(y, n, unit->spikes, unit->n_spikes, r->picker.refractory);
   unit->sil = quality.sil;
   unit->pnr_db = quality.pnr_db;
-  unit->intervals = emg_intervals_of(unit->spikes, unit->n_spikes, r->residual->rate_hz);
+  unit->intervals = emg_intervals_of(unit->spikes, NULL, unit->n_spikes, r->residual->rate_hz);
   return EMG_OK;
 }
 

@@ -96,7 +96,7 @@ static void keep_pass(const refinement *r, int i, const int64_t *places, int64_t
   emg_spans_to_samples(r->spans, n_spikes, candidate->spikes);
   candidate->n_spikes = n_spikes;
   candidate->sil = sil;
-  candidate->intervals = emg_intervals_of(candidate->spikes, n_spikes, r->x->rate_hz);
+  candidate->intervals = emg_intervals_of(candidate->spikes, places, n_spikes, r->x->rate_hz);
   emg_extended_gather(r->x, r->whitener->n_taps, candidate->spikes, n_spikes, sum);
   for (ptrdiff_t d = 0; d < r->whitener->n_dimensions; d++) {
     filters[d * r->n_sources + r->alive[i]] = r->now[d * r->n_alive + i];

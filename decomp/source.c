@@ -191,13 +191,18 @@ int64_t emg_pick_spikes(emg_spike_picker *picker, const float *y, int64_t n_samp
 
 // --- figures of a train ---
 
-emg_interval_stats emg_intervals_of(const int64_t *spikes, int64_t n_spikes, double rate_hz) {
+emg_interval_stats emg_intervals_of(const int64_t *spikes, const int64_t *places, int64_t n_spikes,
+                                    double rate_hz) {
   const double pause_s = 0.4;
-  double sum = 0, squares = 0;
+  double sum = 0, squares = 0, span_s = 0;
   int64_t n = 0;
 
   for (int64_t i = 1; i < n_spikes; i++) {
     double interval_s = (double)(spikes[i] - spikes[i - 1]) / rate_hz;
+    if (places && places[i] - places[i - 1] != spikes[i] - spikes[i - 1]) {
+      continue;
+    }
+    span_s += interval_s;
     if (interval_s < pause_s) {
       sum += interval_s;
       squares += interval_s * interval_s;
@@ -208,7 +213,6 @@ emg_interval_stats emg_intervals_of(const int64_t *spikes, int64_t n_spikes, dou
     return (emg_interval_stats){0};
   }
   double mean = sum / (double)n, variance = fmax(squares / (double)n - mean * mean, 0);
-  double span_s = (double)(spikes[n_spikes - 1] - spikes[0]) / rate_hz;
   return (emg_interval_stats){mean, sqrt(variance) / mean, sum / span_s};
 }
 

@@ -38,6 +38,9 @@ typedef struct {
   double mean_s, cov;
   double coverage;  // share of the time from first to last spike that lies in them
 } emg_interval_stats;
-emg_interval_stats emg_intervals_of(const int64_t *spikes, int64_t n_spikes, double rate_hz);
+// `places`, if not NULL, are where the spikes lie in the pieces of recording looked at, laid end to
+// end: intervals across a gap between pieces do not count.
+emg_interval_stats emg_intervals_of(const int64_t *spikes, const int64_t *places, int64_t n_spikes,
+                                    double rate_hz);
 
 #endif

@@ -55,7 +55,8 @@ static void print_score(const emg_spikes *found, const emg_spikes *truth) {
   }
 }
 
-static emg_status bench_file(const char *path, const emg_config *config, emg_error *err) {
+static emg_status bench_file(const char *path, double rate_hz, const emg_config *config,
+                             emg_error *err) {
   search_size size = {0};
   emg_monitor monitor = {.log = listen, .user = &size};
   emg_recording rec;
@@ -63,7 +64,7 @@ static emg_status bench_file(const char *path, const emg_config *config, emg_err
   emg_spikes truth;
   struct rusage usage;
 
-  EMG_TRY(emg_recording_read(path, &(emg_read_options){0}, &rec, err));
+  EMG_TRY(emg_recording_read(path, &(emg_read_options){.rate_hz = rate_hz}, &rec, err));
   clock_t start = clock();
   emg_status status = emg_decompose("ckc", &rec, config, &monitor, &found, err);
   double cpu_s = (double)(clock() - start) / CLOCKS_PER_SEC;
@@ -91,18 +92,21 @@ static emg_status bench_file(const char *path, const emg_config *config, emg_err
 int main(int argc, char **argv) {
   emg_config config;
   emg_error err = {0};
+  double rate_hz = 0;
   int exit_code = EXIT_SUCCESS;
 
   emg_init();
   emg_config_defaults(&config);
   for (int i = 1; i < argc; i++) {
-    if (strchr(argv[i], '=') && emg_config_set(&config, argv[i], &err) != EMG_OK) {
+    if (strncmp(argv[i], "rate_hz=", 8) == 0) {
+      rate_hz = atof(argv[i] + 8);
+    } else if (strchr(argv[i], '=') && emg_config_set(&config, argv[i], &err) != EMG_OK) {
       fprintf(stderr, "%s\n", emg_error_message(&err));
       return EXIT_FAILURE;
     }
   }
   for (int i = 1; i < argc; i++) {
-    if (!strchr(argv[i], '=') && bench_file(argv[i], &config, &err) != EMG_OK) {
+    if (!strchr(argv[i], '=') && bench_file(argv[i], rate_hz, &config, &err) != EMG_OK) {
       fprintf(stderr, "%s: %s\n", argv[i], emg_error_message(&err));
       exit_code = EXIT_FAILURE;
     }
