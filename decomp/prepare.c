@@ -98,8 +98,11 @@ static double median_of_good(int n, const screening *s, const double *value, dou
       scratch[n_good++] = value[c];
     }
   }
+  if (n_good == 0) {
+    return 0;
+  }
   qsort(scratch, (size_t)n_good, sizeof *scratch, compare_doubles);
-  return n_good > 0 ? scratch[n_good / 2] : 0;
+  return scratch[n_good / 2];
 }
 
 static void screen_by_size(int n, screening *s, const double *rms, double least, double most,

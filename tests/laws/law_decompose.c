@@ -15,7 +15,7 @@
 
 // A convolutive mixture: units with action potentials of their own shape, place and conduction
 // along 16 channels, firing at 10 to 16 Hz, in white noise 20 dB below.
-enum { N_UNITS = 5, N_CHANNELS = 16, N_SAMPLES = 2048 * 12, N_TAPS = 40 };
+enum { N_UNITS = 5, N_CHANNELS = 16, N_SAMPLES = 2048 * 10, N_TAPS = 40 };
 static const double rate_hz = 2048;
 
 typedef struct {
@@ -90,7 +90,7 @@ static emg_config quick_config(void) {
   emg_config config;
   emg_config_defaults(&config);
   config.decompose.extension = 8;
-  config.decompose.batch = 24;
+  config.decompose.batch = 16;
   config.decompose.rounds = 3;
   return config;
 }
@@ -310,7 +310,7 @@ static void a_search_on_part_of_the_recording_decomposes_all_of_it(void **state)
   (void)state;
   mixture m = make_mixture();
   emg_config config = quick_config();
-  config.decompose.search_s = 8;
+  config.decompose.search_s = 7;
   emg_decomposition found = decompose(&m.rec, &config);
 
   assert_all_found(&found, &m.truth);
@@ -318,7 +318,7 @@ static void a_search_on_part_of_the_recording_decomposes_all_of_it(void **state)
   free_mixture(&m);
 }
 
-// 12 s each of white noise; of noise with the spectrum and the spatial correlation of muscle at
+// 10 s each of white noise; of noise with the spectrum and the spatial correlation of muscle at
 // rest; and of noise whose size changes as in contractions without decodable units.
 static void noise_holds_no_units(void **state) {
   (void)state;

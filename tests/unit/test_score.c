@@ -20,7 +20,7 @@ enum { N_SAMPLES = 2048 * 60, N_UNITS = 6 };
 // Trains of about 12 Hz with Gaussian intervals (CoV 0.2), different for each `first` unit.
 static emg_spikes make_trains(int n_units, uint32_t first) {
   emg_spikes trains;
-  int64_t counts[64], most = N_SAMPLES / 40;
+  int64_t counts[64] = {0}, most = N_SAMPLES / 40;
   int64_t *times = malloc((size_t)(n_units * most) * sizeof *times);
 
   assert_true(n_units <= 64);
@@ -56,7 +56,7 @@ static emg_spikes from_list(int n, const int64_t *samples) {
 // New trains of the units in `order`, each moved by `shift` samples.
 static emg_spikes rearrange(const emg_spikes *from, int n, const int *order, int64_t shift) {
   emg_spikes to;
-  int64_t counts[64];
+  int64_t counts[64] = {0};
 
   for (int u = 0; u < n; u++) {
     counts[u] = emg_spikes_count(from, order[u]);
