@@ -1,4 +1,4 @@
-// h5_priv.h -- what h5.c, h5_read.c and h5_write.c share
+// h5_priv.h -- what the h5*.c share
 #ifndef EMG_BASE_H5_PRIV_H
 #define EMG_BASE_H5_PRIV_H
 
@@ -18,5 +18,37 @@ hid_t emg_h5_file_type(emg_h5_type type);
 // Undo or do HDF5's shuffle filter: byte k of every number together.
 void emg_h5_shuffle(const unsigned char *from, unsigned char *to, size_t n, size_t size);
 void emg_h5_unshuffle(const unsigned char *from, unsigned char *to, size_t n, size_t size);
+#define EMG_H5_FILTERS_MAX 3  // shuffle, deflate, checksum
+
+// What is needed to read a dataset.
+typedef struct {
+  hid_t id, type;
+  size_t size;  // bytes of a number in the file
+  int rank;
+  int64_t dims[EMG_H5_RANK_MAX];
+  int64_t n;  // numbers in all
+  H5D_layout_t layout;
+  hsize_t chunk[EMG_H5_RANK_MAX];
+  size_t chunk_elements;
+  int64_t n_chunks;
+  int n_filters;
+  H5Z_filter_t filters[EMG_H5_FILTERS_MAX];
+} emg_h5_dataset;
+
+// Open a dataset of numbers and make sure that it can be read; close it also on failure.
+emg_status emg_h5_dataset_open(emg_h5 *file, const char *path, emg_h5_dataset *d, emg_error *err);
+void emg_h5_dataset_close(emg_h5_dataset *d);
+// Extent of an opened dataset; false if it is not a plain array of at most EMG_H5_RANK_MAX
+// dimensions.
+bool emg_h5_get_extent(emg_h5_dataset *d);
+// Layout of an opened dataset of known extent and size: within the file, wholly stored.
+emg_status emg_h5_check_layout(emg_h5_dataset *d, const char *path, uint64_t n_bytes,
+                               emg_error *err);
+// Open along hard links only; negative if there is no such object or dataset.
+hid_t emg_h5_open_object(emg_h5 *file, const char *path);
+hid_t emg_h5_open_dataset(emg_h5 *file, const char *path, emg_error *err);
+// The number types of 1 to 8 bytes; others (bit fields, odd floats) are refused.
+bool emg_h5_is_plain_number(hid_t type);
+emg_status emg_h5_fail_damaged(emg_error *err, const char *path);
 
 #endif

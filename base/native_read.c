@@ -93,7 +93,7 @@ static emg_status read_spikes(emg_h5 *file, const char *group, emg_spikes *out, 
   out->rate_hz = find_rate(file, samples);
   out->n_samples = find_length(file, samples);
   EMG_TRY_DONE(emg_alloc((size_t)n_offsets, sizeof(int64_t), &out->offsets, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n_samples, sizeof(int64_t), &out->samples, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n_samples + 1, sizeof(int64_t), &out->samples, err));
   EMG_TRY_DONE(emg_h5_read(file, offsets, EMG_H5_I64, 1, &n_offsets, 0, out->offsets, err));
   EMG_TRY_DONE(emg_h5_read(file, samples, EMG_H5_I64, 1, &n_samples, 0, out->samples, err));
 

@@ -14,7 +14,8 @@ emg_status emg_spikes_create(int n_units, const int64_t *counts, double rate_hz,
   for (int u = 0; u < n_units; u++) {
     out->offsets[u + 1] = out->offsets[u] + counts[u];
   }
-  emg_status status = emg_alloc((size_t)out->offsets[n_units], sizeof(int64_t), &out->samples, err);
+  emg_status status =
+      emg_alloc((size_t)out->offsets[n_units] + 1, sizeof(int64_t), &out->samples, err);
   if (status != EMG_OK) {
     emg_spikes_free(out);
   }

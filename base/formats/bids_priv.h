@@ -1,10 +1,12 @@
-// bids_priv.h -- what bids.c and bids_events.c share
+// bids_priv.h -- what the bids*.c share
 #ifndef EMG_BIDS_PRIV_H
 #define EMG_BIDS_PRIV_H
 
 #include <limits.h>
 
 #include "formats_priv.h"
+
+#define EMG_BIDS_JSON_MAX (1 << 20)  // bytes of a sidecar
 
 bool emg_path_join(char to[PATH_MAX], const char *folder, const char *name);  // false: too long
 void emg_path_folder(const char *path, char folder[PATH_MAX]);

@@ -7,7 +7,7 @@
 #include <emgtwin/array.h>
 
 #include "formats_priv.h"
-#include "mat.h"
+#include "mat_priv.h"
 
 enum { MAP_BYTES_MAX = 16 << 20, CELLS_MAX = 65536 };
 

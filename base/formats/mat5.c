@@ -1,5 +1,5 @@
 // mat5.c -- the container of MATLAB version 5 files (MathWorks, "MAT-File Format", R2023b)
-#include "mat.h"
+#include "mat_priv.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -105,7 +105,8 @@ def bids():
 def mat(variables, **how):
     memory = io.BytesIO()
     scipy.io.savemat(memory, variables, **how)
-    return memory.getvalue()
+    # without the time of writing
+    return b"MATLAB 5.0 MAT-file".ljust(116) + memory.getvalue()[116:]
 
 
 def cells(*values):
@@ -147,6 +148,8 @@ def main():
                                      "SamplingFrequency": 2048.0}))
     put("mat", "pulses.mat", mat({"MUPulses": pulses, "fsamp": np.uint16(2048),
                                   "ref_signal": np.arange(4.0)[None]}))
+    nothing = cells(np.zeros((1, 0)), np.zeros((0, 0)))
+    put("mat", "no_discharges.mat", mat({"MUPulses": nothing, "fsamp": 2048.0}))
     signal = {"data": np.ones((2, 5)), "fsamp": 2000.0, "coordinates": cells(np.eye(2) + 1),
               "EMGmask": cells(np.array([[0], [1]])), "IED": 8.0, "gridname": cells("GR08"),
               "Dischargetimes": cells(np.array([[1, 4]])), "path": np.ones((1, 5)),

@@ -1,9 +1,9 @@
-// mat.h -- MATLAB version 5 files as a tree of arrays
+// mat_priv.h -- MATLAB version 5 files as a tree of arrays
 //
 // Own reader: bounded in memory, depth and time for any input. libmatio was seen to take 10 s on a
 // hostile file of 479 bytes.
-#ifndef EMG_FORMATS_MAT_H
-#define EMG_FORMATS_MAT_H
+#ifndef EMG_MAT_PRIV_H
+#define EMG_MAT_PRIV_H
 
 #include <stdbool.h>
 #include <stddef.h>
