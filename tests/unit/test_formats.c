@@ -118,7 +118,7 @@ static void grids_come_from_positions(void **state) {
   assert_int_equal(rec.channels[3].column, 1);
   assert_int_equal(rec.channels[5].row, -1);  // alone in its group
   assert_int_equal(rec.channels[6].row, -1);  // no position
-  assert_true(rec.pitch_mm == 10);  // along a column
+  assert_true(rec.pitch_mm == 10);            // along a column
   emg_recording_free(&rec);
 }
 
