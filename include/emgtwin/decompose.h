@@ -19,16 +19,21 @@ typedef struct {
 } emg_decompose_method;
 const emg_decompose_method *emg_decompose_methods(int *n);
 
-// Decompose `rec` with the method of that name ("ckc"). Channels not EMG_CHANNEL_GOOD, and those
-// found flat, saturated or noisy, are left out; a recording with too few usable channels or samples
-// gives EMG_ERR_DATA, one without detectable units gives n_units 0. Same bits at any thread count.
+// Decompose `rec` with the method of that name ("ckc"; EMG_ERR_ARG names those there are). Channels
+// not EMG_CHANNEL_GOOD, and those found flat, broken, saturated, noisy or copies, are left out,
+// with the reason in the log. EMG_ERR_DATA if fewer than 2 channels or less than 1 s are left,
+// EMG_ERR_CONFIG for keys that do not suit the recording, EMG_ERR_INTERRUPTED. A recording without
+// detectable units gives n_units 0. Units come in order of their first spike; a spike is where the
+// unit's action potential begins (docs/decomposition.md). Same bits at any thread count.
 emg_status emg_decompose(const char *method, const emg_recording *rec, const emg_config *config,
                          const emg_monitor *monitor, emg_decomposition *out, emg_error *err);
 
-// Silhouette over peaks only (Negro et al. 2016): peaks of the source are split in two classes by
-// height squared, sil = (between - within) / max(between, within) of the high class. 0..1.
-// Pulse-to-noise ratio (Holobar et al. 2014): 10 log10 of the mean square of the source at the
-// spikes over that elsewhere.
+// Silhouette over peaks only (Negro et al. 2016): squared heights of the source at its spikes
+// against those of its other peaks, local maxima at least `refractory_samples` from each other and
+// from every spike; (between - within) / max(between, within) of the mean squared distances of the
+// spikes to either class mean, 0..1. Pulse-to-noise ratio (Holobar et al. 2014): 10 log10 of the
+// mean square of the source at the spikes over that at all other samples, at most 200. Both are 0
+// if undefined (fewer than 2 spikes or other peaks; no memory), never NaN for a finite source.
 typedef struct {
   double sil, pnr_db;
 } emg_source_quality;
