@@ -323,12 +323,9 @@ static emg_status write_decomposition(emg_h5 *file, const emg_decomposition *d, 
 static emg_status write_provenance(emg_h5 *file, const emg_provenance *p, emg_error *err) {
   const struct {
     const char *path, *text;
-  } rows[] = {{"provenance/config_yaml", p->config_yaml},
-              {"provenance/command", p->command},
-              {"provenance/input_sha256", p->input_sha256},
-              {"provenance/version", emg_version()},
-              {"provenance/cpu", emg_cpu_name()},
-              {"provenance/blas", emg_blas_name()}};
+  } rows[] = {{"provenance/config_yaml", p->config_yaml},   {"provenance/command", p->command},
+              {"provenance/input_sha256", p->input_sha256}, {"provenance/version", emg_version()},
+              {"provenance/cpu", emg_cpu_name()},           {"provenance/blas", emg_blas_name()}};
 
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     if (rows[i].text) {

@@ -62,8 +62,8 @@ emg_status emg_part_file_check(const char *path, bool overwrite, emg_error *err)
                       path);
     }
     if (!overwrite) {
-      return emg_fail(err, EMG_ERR_IO, "%s exists already; give another name, or --force to replace it",
-                      path);
+      return emg_fail(err, EMG_ERR_IO,
+                      "%s exists already; give another name, or --force to replace it", path);
     }
   }
   return EMG_OK;

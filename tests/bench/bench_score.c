@@ -16,7 +16,7 @@ static const double rate_hz = 2048, duration_s = 60;
 // Trains of 12 Hz with Gaussian intervals, CoV 0.2; the first `n` of a fixed set, moved by `shift`.
 static emg_spikes make_trains(int n, int64_t shift) {
   emg_spikes trains = {0};
-  int64_t counts[N_TRUTH];
+  int64_t counts[N_TRUTH] = {0};
   int64_t most = (int64_t)(duration_s * 40), n_samples = (int64_t)(duration_s * rate_hz);
   int64_t *times = malloc((size_t)(n * most) * sizeof *times);
 
