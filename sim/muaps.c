@@ -275,6 +275,7 @@ typedef struct {
 
 static void note_failure(outcome *o, int unit, emg_status status, const emg_error *error) {
   if (o->status == EMG_OK || unit < o->failed_unit) {
+#pragma omp atomic write
     o->status = status;
     o->failed_unit = unit;
     if (o->err) {
