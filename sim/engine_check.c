@@ -77,16 +77,24 @@ static emg_status compare(const emg_engine *engine, const emg_fibre *fibre, int 
   return status;
 }
 
-// Fibres nearer to a point than this are beyond what the tables promise.
+// Beyond what the tables promise, and what direct sums can reach in a sensible time: fibres this
+// near to a point in the muscle, or near to the mirror image of one behind a boundary.
 #define NEAREST_M 0.2e-3
 
 static int is_too_near(const emg_engine *engine, const emg_fibre *fibre, int electrode) {
   const emg_electrode *e = &engine->electrodes[electrode];
+  const emg_conductor *c = &engine->source.conductor;
+  const double inner_m = emg_conductor_muscle_inner_m(c), sum_m = e->radius_m + fibre->radius_m;
+
+  if (!engine->source.is_interior) {
+    return e->radius_m - fibre->radius_m < EMG_FINEST_DISTANCE_M;
+  }
   double half = sin((e->theta_rad - fibre->theta_rad) / 2);
   double distance_m =
       hypot(e->radius_m - fibre->radius_m, 2 * half * sqrt(e->radius_m * fibre->radius_m));
-
-  return engine->source.is_interior && distance_m < NEAREST_M;
+  return distance_m < NEAREST_M ||
+         2 * emg_conductor_muscle_outer_m(c) - sum_m < EMG_FINEST_DISTANCE_M ||
+         (inner_m > 0 && sum_m - 2 * inner_m < EMG_FINEST_DISTANCE_M);
 }
 
 static emg_status measure_fibre(const emg_engine *engine, const emg_fibre *fibre, const float *fast,
@@ -99,6 +107,9 @@ static emg_status measure_fibre(const emg_engine *engine, const emg_fibre *fibre
         n == engine->n_electrodes ? i : (int)emg_rng_below(rng, (uint32_t)engine->n_electrodes);
   }
   if (!engine->source.is_interior) {
+    if (is_too_near(engine, fibre, chosen[0])) {
+      return EMG_OK;
+    }
     return compare(engine, fibre, chosen[0], fast, n, chosen, error, err);
   }
   for (int i = 0; i < n; i++) {

@@ -59,7 +59,8 @@ static void cut_bands(const emg_table_source *source, emg_surface *out) {
   }
 }
 
-// How far each band's sums go. Side by side, because each is a long serial search.
+// How far each band's sums go, side by side, because each is a long serial search. Fibres at the
+// skin itself would need endless sums: they come out blurred instead.
 static emg_status truncate_bands(const emg_table_source *source, emg_surface *out, emg_error *err) {
   const double skin_m = emg_conductor_skin_radius_m(&source->conductor);
   emg_status status[EMG_BANDS_MAX];
@@ -68,10 +69,10 @@ static emg_status truncate_bands(const emg_table_source *source, emg_surface *ou
 #pragma omp parallel for schedule(dynamic)
   for (int i = 0; i < out->n_bands; i++) {
     emg_band *band = &out->bands[i];
-    status[i] = emg_conductor_truncation(&source->conductor, &source->detection, band->radius_max_m,
-                                         skin_m, REACH_MARGIN * out->reach_m,
-                                         TRUNCATION_PART * source->range.tolerance,
-                                         &band->truncation, &errors[i]);
+    double held_m = fmax(0, fmin(band->radius_max_m, skin_m - EMG_FINEST_DISTANCE_M));
+    status[i] = emg_conductor_truncation(
+        &source->conductor, &source->detection, held_m, skin_m, REACH_MARGIN * out->reach_m,
+        TRUNCATION_PART * source->range.tolerance, &band->truncation, &errors[i]);
   }
   for (int i = 0; i < out->n_bands; i++) {
     if (status[i] != EMG_OK) {

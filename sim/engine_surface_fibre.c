@@ -1,10 +1,10 @@
 // engine_surface_fibre.c -- one fibre at electrodes on the skin
 //
-// Cost of a fibre for wen2021 (5 columns of 13 rows in 16 lanes, 126 samples at 4096 Hz), outermost
-// band, in vectors of 8 floats: collapsing 16 lines of q0 and q3 over 16 phases of 32 blocks is
-// 5 * 2 * 64 * 16 = 10 k multiply-adds on 330 KB read from tables in the second- and third-level
-// cache; two waves of 108 samples with 4 taps, 8.6 k; four events of 8 taps in 4 functions, 1.3 k,
-// and their transients of 18 samples, 2.9 k. Deeper bands have a half to a quarter of the phases.
+// Cost of a fibre at 13 x 5 electrodes and 4096 Hz beside the muscle's boundary, in multiply-adds
+// of 8 floats: collapsing 16 lines of q0 and q3 over 16 phases of 32 blocks, 5 * 2 * 64 * 16 = 10
+// k, on 330 KB of table; two waves of 108 samples with 4 taps in 16 lanes, 8.6 k; four events of 8
+// taps in 4 functions, 1.3 k, and their transients of 18 samples, 2.9 k. Deeper bands have a half
+// to a quarter of the phases. docs/engine.md has the floor and what was measured.
 #include "sim/engine_priv.h"
 
 #include <math.h>

@@ -269,15 +269,17 @@ static emg_status scratch_fill(const muap_job *job, muap_scratch *scratch, emg_e
 typedef struct {
   emg_status status;
   int failed_unit;
+  int has_failed;  // read by all threads
   int64_t n_done;
   emg_error *err;
 } outcome;
 
 static void note_failure(outcome *o, int unit, emg_status status, const emg_error *error) {
   if (o->status == EMG_OK || unit < o->failed_unit) {
-#pragma omp atomic write
     o->status = status;
     o->failed_unit = unit;
+#pragma omp atomic write
+    o->has_failed = 1;
     if (o->err) {
       *o->err = *error;
     }
@@ -299,10 +301,11 @@ static emg_status fill_units(const muap_job *job, emg_error *err) {
 #pragma omp for schedule(dynamic)
     for (int i = 0; i < n_units; i++) {
       const int unit = n_units - 1 - i;
-      emg_status before, status = ready;
+      emg_status status = ready;
+      int has_failed;
 #pragma omp atomic read
-      before = o.status;
-      if (before != EMG_OK) {
+      has_failed = o.has_failed;
+      if (has_failed) {
         continue;
       }
       if (status == EMG_OK) {

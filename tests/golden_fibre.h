@@ -1,4 +1,5 @@
-// golden_fibre.h -- fibres with their potentials from golden/fibre_potentials.h5, for tests
+// golden_fibre.h -- fibres with their potentials from golden/fibre_potentials.h5, for tests;
+// included after cmocka.h
 #ifndef EMG_TESTS_GOLDEN_FIBRE_H
 #define EMG_TESTS_GOLDEN_FIBRE_H
 
@@ -13,7 +14,7 @@
 
 static const emg_action_potential golden_source = {96e-3, 1e-3, 1.01};
 
-// One group of the file. free() the three arrays.
+// One group of the file.
 typedef struct {
   emg_conductor conductor;
   emg_detection detection;
@@ -123,6 +124,12 @@ static golden_fibre golden_read(const char *group) {
   }
   H5Fclose(file);
   return g;
+}
+
+static void golden_free(golden_fibre *g) {
+  free(g->theta_rad);
+  free(g->z_m);
+  free(g->potential_v);
 }
 
 #endif

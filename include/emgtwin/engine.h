@@ -34,6 +34,10 @@ typedef struct {
 } emg_engine_facts;
 
 // Builds the tables; any electrode set, surface or interior. Immutable and shared by all threads.
+// Steps are refined until sample fibres are within a third of the tolerance, as far as memory
+// (512 MiB) goes: facts.measured_error is the largest error found, of each electrode's own peak.
+// Fibres within 0.4 mm of an electrode on bare muscle, and pairs of fibre and point that both lie
+// within 0.1 mm of the muscle's boundary, come out blurred by up to some per cent.
 emg_status emg_engine_create(const emg_conductor *conductor, const emg_electrode_set *electrodes,
                              const emg_action_potential *source, const emg_engine_range *range,
                              emg_engine **out, emg_error *err);

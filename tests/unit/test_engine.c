@@ -70,9 +70,7 @@ static void check_group(const char *group, bool is_interior) {
   assert_true(facts.measured_error < TOLERANCE);
   free(out);
   free(set.electrodes);
-  free(g.theta_rad);
-  free(g.z_m);
-  free(g.potential_v);
+  golden_free(&g);
   emg_engine_scratch_free(scratch);
   emg_engine_free(engine);
 }
