@@ -17,9 +17,13 @@ char *openblas_get_corename(void);
 extern void gotoblas_dynamic_init(void) __attribute__((weak));
 extern void gotoblas_dynamic_quit(void) __attribute__((weak));
 
-const char *emg_version(void) { return EMG_VERSION; }
+const char *emg_version(void) {
+  return EMG_VERSION;
+}
 
-const char *emg_blas_core(void) { return openblas_get_corename(); }
+const char *emg_blas_core(void) {
+  return openblas_get_corename();
+}
 
 // OpenBLAS 0.3.21 knows no processor after Zen 3 and Ice Lake by its number and falls back to an
 // AVX2 kernel on them, at half speed where there is AVX-512.
@@ -68,4 +72,6 @@ void emg_set_threads(int n_threads) {
   omp_set_num_threads(n_threads > 0 ? n_threads : omp_get_num_procs());
 }
 
-int emg_get_threads(void) { return omp_get_max_threads(); }
+int emg_get_threads(void) {
+  return omp_get_max_threads();
+}

@@ -66,14 +66,20 @@ static void gsl_set(void *state, unsigned long seed) {
   (void)seed;
 }
 
-static unsigned long gsl_get(void *state) { return emg_rng_u32(state); }
+static unsigned long gsl_get(void *state) {
+  return emg_rng_u32(state);
+}
 
-static double gsl_get_double(void *state) { return emg_rng_uniform(state); }
+static double gsl_get_double(void *state) {
+  return emg_rng_uniform(state);
+}
 
 static const gsl_rng_type philox_type = {
     "philox4x32-10", 0xFFFFFFFFul, 0, sizeof(emg_rng), gsl_set, gsl_get, gsl_get_double};
 
-gsl_rng emg_rng_as_gsl(emg_rng *rng) { return (gsl_rng){.type = &philox_type, .state = rng}; }
+gsl_rng emg_rng_as_gsl(emg_rng *rng) {
+  return (gsl_rng){.type = &philox_type, .state = rng};
+}
 
 double emg_rng_gaussian(emg_rng *rng) {
   gsl_rng gsl = emg_rng_as_gsl(rng);

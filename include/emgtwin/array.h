@@ -26,8 +26,12 @@ typedef struct {
   double *data;
 } emg_array2d;
 
-static inline float *emg_row2f(const emg_array2f *a, int row) { return a->data + row * a->stride; }
-static inline double *emg_row2d(const emg_array2d *a, int row) { return a->data + row * a->stride; }
+static inline float *emg_row2f(const emg_array2f *a, int row) {
+  return a->data + row * a->stride;
+}
+static inline double *emg_row2d(const emg_array2d *a, int row) {
+  return a->data + row * a->stride;
+}
 
 // Zeroed, each row aligned to 64 bytes. Fails with EMG_ERR_ARG for negative sizes, EMG_ERR_MEMORY.
 emg_status emg_array2f_create(int n_rows, int64_t n_cols, emg_array2f *out, emg_error *err);
@@ -42,9 +46,9 @@ emg_status emg_alloc_aligned(size_t count, size_t size, void *out_pointer, emg_e
 
 // Named columns of equal length: motor-unit parameters in a file, result tables.
 typedef struct {
-  char name[48];  // "depth_mm"
-  char unit[16];  // "mm"
-  double *values; // n_rows
+  char name[48];   // "depth_mm"
+  char unit[16];   // "mm"
+  double *values;  // n_rows
 } emg_column;
 
 typedef struct {

@@ -17,10 +17,10 @@ extern "C" {
 
 typedef struct {
   int n_layers;
-  double radius_m[EMG_LAYERS_MAX];                 // outer radii, ascending
+  double radius_m[EMG_LAYERS_MAX];  // outer radii, ascending
   double transverse_s_per_m[EMG_LAYERS_MAX];
   double axial_s_per_m[EMG_LAYERS_MAX];
-  int muscle;                                      // layer that holds the fibres
+  int muscle;  // layer that holds the fibres
 } emg_conductor;
 
 // Layers of non-zero thickness of a configuration.
@@ -34,9 +34,9 @@ double emg_conductor_muscle_outer_m(const emg_conductor *conductor);
 // Detection surface on the skin; an area average over a developable surface, so exact. Under the
 // skin only points can be (EMG_ERR_ARG); NULL is a point.
 typedef struct {
-  int shape;                       // EMG_SHAPE_*
-  double radius_m, inner_radius_m; // disc, annulus
-  double width_m, length_m;        // rectangle: around the limb, along z
+  int shape;                        // EMG_SHAPE_*
+  double radius_m, inner_radius_m;  // disc, annulus
+  double width_m, length_m;         // rectangle: around the limb, along z
 } emg_detection;
 
 // E_n(k) of a detection surface on a cylinder of radius `skin_radius_m`; 1 for a point.
@@ -51,36 +51,37 @@ emg_status emg_conductor_transfer(const emg_conductor *conductor, int n, double 
 
 // How far the sums over n and k go, chosen for a relative tolerance of the potential.
 typedef struct {
-  int n_orders;          // n = 0 .. n_orders - 1
-  int n_wavenumbers;     // k_j = (j + 1/2) dk
+  int n_orders;       // n = 0 .. n_orders - 1
+  int n_wavenumbers;  // k_j = (j + 1/2) dk
   double dk_rad_per_m;
-  double period_m;       // 2 pi / dk; images alternate in sign, so no step survives
+  double period_m;  // 2 pi / dk; images alternate in sign, so no step survives
 } emg_truncation;
 
-// Adaptive: orders and wavenumbers are added until what is left out is below the tolerance, relative
-// to the travelling potential (l = 1 mm) at dtheta = 0. For a point in the muscle the sums are those
-// of G less free space. `reach_m` is the largest axial distance between source and electrode.
-// EMG_ERR_ARG: fibre and electrode too close to each other, or both to the muscle's boundary.
+// Adaptive: orders and wavenumbers are added until what is left out is below the tolerance,
+// relative to the travelling potential (l = 1 mm) at dtheta = 0. For a point in the muscle the sums
+// are those of G less free space. `reach_m` is the largest axial distance between source and
+// electrode. EMG_ERR_ARG: fibre and electrode too close to each other, or both to the muscle's
+// boundary.
 emg_status emg_conductor_truncation(const emg_conductor *conductor, const emg_detection *detection,
                                     double source_m, double field_m, double reach_m,
                                     double tolerance, emg_truncation *out, emg_error *err);
 
 // Lead field L(z) in ohm of one electrode at angle dtheta for 1 A at (R, z = 0), at n_z points.
 // Interior electrodes (field_m in the muscle) include the singular free-space term in closed form;
-// the distance is held at 27 um or more. Reference: mean of the potentials at z = +-infinity, so that
-// L(z) + |z| / (2S) -> 0. Error below `tolerance` of the near field at dtheta = 0.
+// the distance is held at 27 um or more. Reference: mean of the potentials at z = +-infinity, so
+// that L(z) + |z| / (2S) -> 0. Error below `tolerance` of the near field at dtheta = 0.
 emg_status emg_lead_field(const emg_conductor *conductor, const emg_detection *detection,
                           double source_m, double field_m, double dtheta_rad, int n_z,
                           const double *z_m, double tolerance, double *lead_ohm, emg_error *err);
 
 // One fibre: action potentials start at its end-plate and run both ways to the tendons.
 typedef struct {
-  double radius_m, theta_rad;      // position in the muscle
-  double end_plate_m;              // z of the end-plate
-  double length_1_m, length_2_m;   // from end-plate to the tendon at +z, at -z
+  double radius_m, theta_rad;     // position in the muscle
+  double end_plate_m;             // z of the end-plate
+  double length_1_m, length_2_m;  // from end-plate to the tendon at +z, at -z
   double cv_m_per_s;
   double diameter_m;
-  double delay_s;                  // from discharge to the start of the action potential
+  double delay_s;  // from discharge to the start of the action potential
 } emg_fibre;
 
 // Intracellular action potential (Rosenfalck 1969): V(x) = amplitude (x/scale)^3 exp(-x/scale).

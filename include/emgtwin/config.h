@@ -32,8 +32,13 @@ typedef emg_list emg_type_LIST;
 enum { EMG_ENGINE_FAST, EMG_ENGINE_EXACT };
 enum { EMG_LAYOUT_GRID, EMG_LAYOUT_RING, EMG_LAYOUT_ARRAY, EMG_LAYOUT_NEEDLE };
 enum { EMG_SHAPE_POINT, EMG_SHAPE_DISC, EMG_SHAPE_RECTANGLE, EMG_SHAPE_ANNULUS };
-enum { EMG_MONTAGE_MONOPOLAR, EMG_MONTAGE_SINGLE_DIFFERENTIAL, EMG_MONTAGE_DOUBLE_DIFFERENTIAL,
-       EMG_MONTAGE_LAPLACIAN, EMG_MONTAGE_AVERAGE_REFERENCE };
+enum {
+  EMG_MONTAGE_MONOPOLAR,
+  EMG_MONTAGE_SINGLE_DIFFERENTIAL,
+  EMG_MONTAGE_DOUBLE_DIFFERENTIAL,
+  EMG_MONTAGE_LAPLACIAN,
+  EMG_MONTAGE_AVERAGE_REFERENCE
+};
 enum { EMG_REGION_FULL, EMG_REGION_CIRCLE, EMG_REGION_ELLIPSE, EMG_REGION_SECTOR };
 enum { EMG_PLACEMENT_HEXAGONAL, EMG_PLACEMENT_POISSON_DISC, EMG_PLACEMENT_UNIFORM };
 enum { EMG_IZ_UNIFORM, EMG_IZ_GAUSSIAN };
@@ -42,8 +47,14 @@ enum { EMG_POOL_FUGLEVAND, EMG_POOL_DE_LUCA_CONTESSA };
 enum { EMG_TERRITORY_UNIFORM, EMG_TERRITORY_FARTHEST_POINT };
 enum { EMG_RECRUITMENT_EXPONENTIAL, EMG_RECRUITMENT_SHIFTED_EXPONENTIAL };
 enum { EMG_DE_LUCA_FDI, EMG_DE_LUCA_VL, EMG_DE_LUCA_TA };
-enum { EMG_DRIVE_CONSTANT, EMG_DRIVE_TRAPEZOID, EMG_DRIVE_RAMP, EMG_DRIVE_STEPS, EMG_DRIVE_SINE,
-       EMG_DRIVE_FILE };
+enum {
+  EMG_DRIVE_CONSTANT,
+  EMG_DRIVE_TRAPEZOID,
+  EMG_DRIVE_RAMP,
+  EMG_DRIVE_STEPS,
+  EMG_DRIVE_SINE,
+  EMG_DRIVE_FILE
+};
 enum { EMG_NOISE_WHITE, EMG_NOISE_BAND, EMG_NOISE_PINK };
 enum { EMG_SEPARATION_FIXED_POINT, EMG_SEPARATION_GRADIENT };
 enum { EMG_CONTRAST_CLIPPED_SKEWNESS, EMG_CONTRAST_SKEWNESS, EMG_CONTRAST_LOG_COSH };
@@ -75,23 +86,30 @@ typedef struct {
   struct emg_config_output output;
   struct emg_config_decompose decompose;
   struct emg_config_score score;
-  char directory[1024];  // where a relative drive.file starts: the folder of the file that set it; ""
-                         // is the working directory
+  char directory[1024];  // where a relative drive.file starts: the folder of the file that set it;
+                         // "" is the working directory
 } emg_config;
 
 // One row of the schema, for `explain`, `init` and generated documents.
-typedef enum { EMG_KEY_F64, EMG_KEY_I32, EMG_KEY_U64, EMG_KEY_BOOL, EMG_KEY_TEXT, EMG_KEY_LIST,
-               EMG_KEY_CHOICE } emg_key_type;
+typedef enum {
+  EMG_KEY_F64,
+  EMG_KEY_I32,
+  EMG_KEY_U64,
+  EMG_KEY_BOOL,
+  EMG_KEY_TEXT,
+  EMG_KEY_LIST,
+  EMG_KEY_CHOICE
+} emg_key_type;
 
 typedef struct {
   const char *section, *name;
   emg_key_type type;
-  bool repeatable;         // in a section that may be a list, one entry per muscle
-  size_t offset;           // in its section's struct
-  const char *fallback;    // default, as text
+  bool repeatable;       // in a section that may be a list, one entry per muscle
+  size_t offset;         // in its section's struct
+  const char *fallback;  // default, as text
   double min, max;
-  const char *unit;        // "" if dimensionless
-  const char *choices;     // "a|b|c" of a choice, else NULL
+  const char *unit;     // "" if dimensionless
+  const char *choices;  // "a|b|c" of a choice, else NULL
   const char *doc, *source;
 } emg_config_key;
 
@@ -111,20 +129,22 @@ const char *emg_config_preset_doc(const char *preset);
 
 // Overlay a YAML file, or text named `name` in messages, on `config`. YAML 1.1 subset (JSON too):
 // mapping of sections; at most 1 MiB, depth 64; no aliases, tags, duplicate or unknown keys, NaN or
-// partial numbers. Up to 20 findings with line and column. EMG_ERR_CONFIG; EMG_ERR_IO if unreadable;
-// `config` is then unchanged. A repeatable section is a mapping, which holds for every muscle, or a
-// list with one mapping per muscle; all lists of one text are of one length. A list of `muscle` says
-// how many muscles there are, a list of `pool` or `drive` only if there was one so far.
+// partial numbers. Up to 20 findings with line and column. EMG_ERR_CONFIG; EMG_ERR_IO if
+// unreadable; `config` is then unchanged. A repeatable section is a mapping, which holds for every
+// muscle, or a list with one mapping per muscle; all lists of one text are of one length. A list of
+// `muscle` says how many muscles there are, a list of `pool` or `drive` only if there was one so
+// far.
 emg_status emg_config_read(const char *path, emg_config *config, emg_error *err);
 emg_status emg_config_parse(const char *text, size_t length, const char *name, emg_config *config,
                             emg_error *err);
-// One assignment "section.key=value", "muscle[1].name=soleus", as given with --set. Without an index
-// it holds for every muscle. EMG_ERR_ARG if it is no assignment, EMG_ERR_CONFIG for what it says.
+// One assignment "section.key=value", "muscle[1].name=soleus", as given with --set. Without an
+// index it holds for every muscle. EMG_ERR_ARG if it is no assignment, EMG_ERR_CONFIG for what it
+// says.
 emg_status emg_config_set(emg_config *config, const char *assignment, emg_error *err);
-// Relations between keys ("the least rate is above the largest"), and the range of each value. Called
-// by read and parse's callers once all layers are in. What needs geometry is checked where it is made
-// (emg_conductor_create, emg_electrodes_create, emg_montage_create, emg_model_create). EMG_ERR_CONFIG
-// with up to 20 findings.
+// Relations between keys ("the least rate is above the largest"), and the range of each value.
+// Called by read and parse's callers once all layers are in. What needs geometry is checked where
+// it is made (emg_conductor_create, emg_electrodes_create, emg_montage_create, emg_model_create).
+// EMG_ERR_CONFIG with up to 20 findings.
 emg_status emg_config_check(const emg_config *config, emg_error *err);
 
 // The effective configuration as YAML that reads back, over the defaults, to the same values.
@@ -135,8 +155,8 @@ emg_status emg_config_write(const emg_config *config, bool with_docs, const char
 // docs/parameters.md from the schema. malloc'ed.
 emg_status emg_config_reference(char **markdown, emg_error *err);
 
-// A quantity with its unit: "2048 Hz", "0.5ms", "30 %MVC" -> value in `unit`. EMG_ERR_CONFIG with the
-// reason (wrong dimension, not a finite number, rest after the number).
+// A quantity with its unit: "2048 Hz", "0.5ms", "30 %MVC" -> value in `unit`. EMG_ERR_CONFIG with
+// the reason (wrong dimension, not a finite number, rest after the number).
 emg_status emg_quantity_parse(const char *text, const char *unit, double *value, emg_error *err);
 
 #ifdef __cplusplus

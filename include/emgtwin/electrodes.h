@@ -22,17 +22,17 @@ typedef struct {
 typedef struct {
   int n_electrodes;
   emg_electrode *electrodes;
-  emg_detection detection;   // the same for all; a point inside the muscle
-  bool is_interior;          // inside the muscle, not on the skin
+  emg_detection detection;  // the same for all; a point inside the muscle
+  bool is_interior;         // inside the muscle, not on the skin
   double skin_radius_m;
-  double pitch_m;            // along the fibres or the wire
+  double pitch_m;  // along the fibres or the wire
 } emg_electrode_set;
 
 // Electrodes of a configuration, in row-major order, without the missing ones.
 //   grid    row 0 at the most negative z, column 0 at the most negative angle, then the rotation
 //   ring    the same, columns evenly over the whole circumference
-//   array   straight wires of points; row 0 is the tip, column 0 the wire at the most negative angle
-//   needle  concentric: points of the core (column 0), then of the cannula (column 1)
+//   array   straight wires of points; row 0 is the tip, column 0 the wire at the most negative
+//   angle needle  concentric: points of the core (column 0), then of the cannula (column 1)
 // A wire enters the skin at (centre_angle, centre_z) and runs towards the axis, tilted towards +z;
 // its depth is measured from the skin along the radius. EMG_ERR_CONFIG: a point outside the muscle,
 // with its depth and the limits; a grid wider than the limb; a missing electrode that is not there;
@@ -54,8 +54,8 @@ void emg_electrodes_free(emg_electrode_set *set);
 // along the fibres, x = r cos(theta), y = r sin(theta): the electrode in the middle of the stencil;
 // of a pair, half-way along the skin or wire. `group` is the layout.
 typedef struct {
-  emg_array2d weights;       // n_channels x n_electrodes
-  emg_channel *channels;     // name, row, column and centre of each channel, n_channels
+  emg_array2d weights;    // n_channels x n_electrodes
+  emg_channel *channels;  // name, row, column and centre of each channel, n_channels
 } emg_montage;
 
 // EMG_ERR_CONFIG if the grid has no pair (triple, neighbourhood) for the montage.

@@ -20,11 +20,11 @@ extern "C" {
 // Everything the simulator knows about a recording.
 typedef struct {
   emg_spikes spikes;
-  emg_muap_bank muaps;        // of the recording's channels, at its rate
-  emg_table units;            // one row per unit: depth_mm, angle_deg, ... -> /truth/units/<name>
-  emg_array2d excitation;     // [muscle][sample] 0..1
-  emg_array2d force;          // [muscle][sample] fraction of MVC
-  emg_array2f fault;          // [channel][sample] 1 where a sensor fault acts; empty if none
+  emg_muap_bank muaps;     // of the recording's channels, at its rate
+  emg_table units;         // one row per unit: depth_mm, angle_deg, ... -> /truth/units/<name>
+  emg_array2d excitation;  // [muscle][sample] 0..1
+  emg_array2d force;       // [muscle][sample] fraction of MVC
+  emg_array2f fault;       // [channel][sample] 1 where a sensor fault acts; empty if none
 } emg_truth;
 void emg_truth_free(emg_truth *truth);
 
@@ -52,7 +52,7 @@ typedef struct {
   const emg_decomposition *decomposition;
   const emg_provenance *provenance;
   bool compress;
-  int n_threads;   // for compression only: the bytes do not depend on it
+  int n_threads;  // for compression only: the bytes do not depend on it
 } emg_file_contents;
 
 // EMG_ERR_IO: no such folder, permission, disk full; `overwrite` false and `path` exists. No file

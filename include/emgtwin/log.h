@@ -13,7 +13,8 @@ extern "C" {
 
 typedef enum { EMG_LOG_WARNING, EMG_LOG_INFO, EMG_LOG_DEBUG } emg_log_level;
 
-// `text` is a sentence or a "key = value" list; `stage` the step it comes from ("action potentials").
+// `text` is a sentence or a "key = value" list; `stage` the step it comes from ("action
+// potentials").
 typedef void (*emg_log_fn)(emg_log_level level, const char *stage, const char *text, void *user);
 // Work done so far. Return true to cancel: the call under way fails with EMG_ERR_INTERRUPTED.
 typedef bool (*emg_progress_fn)(const char *stage, int64_t done, int64_t total, void *user);

@@ -17,13 +17,13 @@ extern "C" {
 // One motor unit. Units of all muscles are numbered through, muscle by muscle, smallest first.
 typedef struct {
   int muscle, index_in_muscle;
-  int fibre_begin, fibre_count;      // its fibres in emg_model.fibres
+  int fibre_begin, fibre_count;  // its fibres in emg_model.fibres
   double centre_radius_m, centre_theta_rad, territory_radius_m;
-  double cv_m_per_s;                 // mean of the unit
-  double recruitment_threshold;      // fraction of maximal excitation
+  double cv_m_per_s;             // mean of the unit
+  double recruitment_threshold;  // fraction of maximal excitation
   double rate_min_hz, rate_max_hz, rate_gain_hz;
   double isi_cov;
-  double twitch_force, twitch_time_s; // force relative to the smallest unit
+  double twitch_force, twitch_time_s;  // force relative to the smallest unit
 } emg_motor_unit;
 
 typedef struct {
@@ -34,7 +34,7 @@ typedef struct {
   emg_montage montage;
   int n_muscles, n_units, n_fibres;
   emg_motor_unit *units;
-  emg_fibre *fibres;                 // grouped by unit
+  emg_fibre *fibres;  // grouped by unit
 } emg_model;
 
 // Everything a configuration says about the subject. Deterministic in the seed.

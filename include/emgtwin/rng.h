@@ -40,9 +40,9 @@ typedef struct {
 
 emg_rng emg_rng_stream(uint64_t seed, emg_rng_use use, uint32_t entity, uint32_t trial);
 uint32_t emg_rng_u32(emg_rng *rng);
-double emg_rng_uniform(emg_rng *rng);            // [0, 1), 53 bits
-double emg_rng_gaussian(emg_rng *rng);           // mean 0, sd 1 (gsl_ran_gaussian_ziggurat)
-uint32_t emg_rng_below(emg_rng *rng, uint32_t n); // uniform 0..n-1, unbiased; n > 0
+double emg_rng_uniform(emg_rng *rng);              // [0, 1), 53 bits
+double emg_rng_gaussian(emg_rng *rng);             // mean 0, sd 1 (gsl_ran_gaussian_ziggurat)
+uint32_t emg_rng_below(emg_rng *rng, uint32_t n);  // uniform 0..n-1, unbiased; n > 0
 
 // A view of the stream for gsl_ran_*(); valid as long as `rng` lives.
 gsl_rng emg_rng_as_gsl(emg_rng *rng);

@@ -13,10 +13,10 @@ extern "C" {
 
 // A recording with full truth.
 typedef struct {
-  emg_recording recording;  // with noise and faults
-  emg_array2f clean, noise; // [channel][sample] uV; empty unless output.clean, output.noise
+  emg_recording recording;   // with noise and faults
+  emg_array2f clean, noise;  // [channel][sample] uV; empty unless output.clean, output.noise
   emg_truth truth;
-  double snr_db;            // measured: clean over noise, both as written
+  double snr_db;  // measured: clean over noise, both as written
 } emg_simulation;
 
 // The whole way. Stages reported to the monitor: "model", "discharges", "action potentials",
@@ -69,7 +69,8 @@ emg_status emg_sensor_check(const emg_model *model, emg_error *err);
 //   interference  mains and motion artefacts, on top of that ratio
 //   amplifier     causal band-pass of all of these and of `clean` itself, in place: `clean` is what
 //                 the amplifier would put out without noise, and the ratio holds behind it
-//   faults        channels drawn at random, labelled in recording->channels[].state: dead (reads 0),
+//   faults        channels drawn at random, labelled in recording->channels[].state: dead (reads
+//   0),
 //                 noisy (10 to 30 times the noise), saturated (clipped at 20 to 50 % of its peak),
 //                 intermittent (signal lost at times, 5 times the noise meanwhile)
 //   converter     quantised, and held at the ends of its range

@@ -14,10 +14,10 @@ extern "C" {
 // from 0, ascending.
 typedef struct {
   int n_units;
-  int64_t *offsets;  // n_units + 1
-  int64_t *samples;  // offsets[n_units]
-  double rate_hz;    // sampling rate of the indices
-  int64_t n_samples; // length of the recording, 0 if unknown
+  int64_t *offsets;   // n_units + 1
+  int64_t *samples;   // offsets[n_units]
+  double rate_hz;     // sampling rate of the indices
+  int64_t n_samples;  // length of the recording, 0 if unknown
 } emg_spikes;
 
 static inline int64_t emg_spikes_count(const emg_spikes *s, int unit) {

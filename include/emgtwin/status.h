@@ -7,15 +7,15 @@ extern "C" {
 #endif
 
 // code, exit code of the command line, meaning
-#define EMG_STATUS_LIST(ENTRY)                                                 \
-  ENTRY(EMG_OK, 0, "ok")                                                       \
-  ENTRY(EMG_ERR_INTERNAL, 1, "internal error")                                 \
-  ENTRY(EMG_ERR_MEMORY, 1, "out of memory")                                    \
-  ENTRY(EMG_ERR_ARG, 2, "usage error")                                         \
-  ENTRY(EMG_ERR_CONFIG, 3, "configuration error")                              \
-  ENTRY(EMG_ERR_DATA, 4, "bad input data")                                     \
-  ENTRY(EMG_ERR_IO, 5, "input/output error")                                   \
-  ENTRY(EMG_ERR_GATE, 6, "gate failed")                                        \
+#define EMG_STATUS_LIST(ENTRY)                    \
+  ENTRY(EMG_OK, 0, "ok")                          \
+  ENTRY(EMG_ERR_INTERNAL, 1, "internal error")    \
+  ENTRY(EMG_ERR_MEMORY, 1, "out of memory")       \
+  ENTRY(EMG_ERR_ARG, 2, "usage error")            \
+  ENTRY(EMG_ERR_CONFIG, 3, "configuration error") \
+  ENTRY(EMG_ERR_DATA, 4, "bad input data")        \
+  ENTRY(EMG_ERR_IO, 5, "input/output error")      \
+  ENTRY(EMG_ERR_GATE, 6, "gate failed")           \
   ENTRY(EMG_ERR_INTERRUPTED, 130, "interrupted")
 
 typedef enum {
@@ -64,21 +64,21 @@ void emg_error_in_file(emg_error *err, const char *file);
 // First message, "" if none.
 const char *emg_error_message(const emg_error *err);
 
-#define EMG_TRY(call)                           \
-  do {                                          \
-    emg_status emg_try_status_ = (call);        \
-    if (emg_try_status_ != EMG_OK) {            \
-      return emg_try_status_;                   \
-    }                                           \
+#define EMG_TRY(call)                    \
+  do {                                   \
+    emg_status emg_try_status_ = (call); \
+    if (emg_try_status_ != EMG_OK) {     \
+      return emg_try_status_;            \
+    }                                    \
   } while (0)
 
 // The same inside a function that has something to free at `done:` and a local `status`.
-#define EMG_TRY_DONE(call)      \
-  do {                          \
-    status = (call);            \
-    if (status != EMG_OK) {     \
-      goto done;                \
-    }                           \
+#define EMG_TRY_DONE(call)  \
+  do {                      \
+    status = (call);        \
+    if (status != EMG_OK) { \
+      goto done;            \
+    }                       \
   } while (0)
 
 #ifdef __cplusplus
