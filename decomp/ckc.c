@@ -169,11 +169,13 @@ static emg_status take_candidates(ckc *c, const emg_whitener *whitener, int roun
   const int passes = 2;
   emg_candidate *candidates;
   float *chosen = NULL;
+  double *validated = NULL;
   emg_status status;
 
   EMG_TRY(emg_alloc((size_t)n, sizeof *candidates, &candidates, err));
   EMG_TRY_DONE(
       emg_alloc_aligned((size_t)whitener->n_dimensions * (size_t)n, sizeof *chosen, &chosen, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *validated, &validated, err));
   for (ptrdiff_t d = 0; d < whitener->n_dimensions; d++) {
     for (int i = 0; i < n; i++) {
       chosen[d * n + i] = filters[d * c->config->batch + order[i]];
@@ -181,12 +183,14 @@ static emg_status take_candidates(ckc *c, const emg_whitener *whitener, int roun
   }
   EMG_TRY_DONE(
       emg_refine(&c->residual, whitener, &c->whole, c->config, passes, n, chosen, candidates, err));
+  EMG_TRY_DONE(emg_validate(&c->residual, whitener, c->config, n, candidates, validated, err));
   for (int i = 0; i < n; i++) {
     emg_candidate *found = &candidates[i];
     bool is_known;
     EMG_TRY_DONE(emg_is_known(&c->units, found->spikes, found->n_spikes, c->residual.rate_hz,
                               c->config->duplicate_agreement, &is_known, err));
-    if (!is_known && is_acceptable(c, found->sil, &found->intervals, found->n_spikes)) {
+    if (!is_known && validated[i] >= c->config->validated_sil_min &&
+        is_acceptable(c, found->sil, &found->intervals, found->n_spikes)) {
       EMG_TRY_DONE(add_unit(c, found, round, err));
     }
   }
@@ -195,6 +199,7 @@ done:
   emg_candidates_free(n, candidates);
   free(candidates);
   free(chosen);
+  free(validated);
   return status;
 }
 

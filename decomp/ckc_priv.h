@@ -144,8 +144,8 @@ emg_status emg_refine(const emg_signal *x, const emg_whitener *whitener, const e
                       float *filters, emg_candidate *candidates, emg_error *err);
 void emg_candidates_free(int n, emg_candidate *candidates);
 
-// Silhouette of each candidate's spikes in a source they have no part in (validate.c): the filter of
-// every other spike is judged at the spikes between, and the reverse; the mean of both.
+// Silhouette of each candidate's spikes in a source they have no part in (validate.c): the filter
+// of every other spike is judged at the spikes between, and the reverse; the mean of both.
 emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
                         const struct emg_config_decompose *config, int n_candidates,
                         const emg_candidate *candidates, double *sil, emg_error *err);
