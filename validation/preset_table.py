@@ -34,7 +34,7 @@ PLAUSIBLE = {
 
 
 def simulate(program, preset, folder):
-    """Run the program; CPU seconds, peak MB and the recording's path."""
+    """Run the program; CPU seconds, peak MiB and the recording's path."""
     path = os.path.join(folder, preset + ".h5")
     command = [program, "simulate", preset, "-o", path, "-q", "--set", "output.clean=true"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -136,7 +136,7 @@ def table(rows):
     for preset, f in rows:
         yield (f"| `{preset}` | {f['channels']} | {f['duration_s']:.0f} s "
                f"| {f['units']}, {f['active']} | {f['fibres']} | {f['rms_uv']:.0f} uV "
-               f"| {f['largest_muap_uv']:.0f} uV | {f['cpu_s']:.1f} s | {f['peak_mb']:.0f} MB |\n")
+               f"| {f['largest_muap_uv']:.0f} uV | {f['cpu_s']:.1f} s | {f['peak_mib']:.0f} MiB |\n")
 
 
 def replace_table(path, text):
@@ -162,8 +162,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         # all of them before any is read: a child's peak memory is at least its parent's at the fork
         runs = [(preset, *simulate(program, preset, folder)) for preset in presets]
-        for preset, cpu_s, peak_mb, path in runs:
-            figures = dict(measure(path), cpu_s=cpu_s, peak_mb=peak_mb)
+        for preset, cpu_s, peak_mib, path in runs:
+            figures = dict(measure(path), cpu_s=cpu_s, peak_mib=peak_mib)
             if preset == "forearm-ring":
                 figures["crosstalk"] = crosstalk(path)
             rows.append((preset, figures))
