@@ -43,8 +43,8 @@ void emg_label_copy(char *to, size_t size, const char *from, size_t length);
 emg_status emg_grid_from_positions(emg_recording *rec, emg_error *err);
 // Inter-electrode distance from rows, columns and positions: the median of neighbours.
 void emg_grid_pitch(emg_recording *rec);
-// The rate of a recording: the file's (0 if absent), or the user's. EMG_ERR_DATA: neither, both and
-// different, or not a rate.
+// The rate of a recording: the file's (0 if absent), or the user's; 0 if neither is known and the
+// options allow it. EMG_ERR_DATA: neither, or not a rate; EMG_ERR_ARG: both and different.
 emg_status emg_settle_rate(double file_rate_hz, const emg_read_options *options, double *rate_hz,
                            emg_error *err);
 

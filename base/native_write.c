@@ -250,7 +250,8 @@ static emg_status write_muaps(emg_h5 *file, const char *path, const emg_muap_ban
                               int threads, emg_error *err) {
   const int64_t dims[] = {bank->n_units, bank->n_channels, bank->n_taps};
 
-  if (bank->n_units == 0) {
+  // of no units, it still says of how many channels and taps
+  if (bank->n_channels == 0 || bank->n_taps == 0) {
     return EMG_OK;
   }
   EMG_TRY(emg_h5_write(file, path, EMG_H5_F32, 3, dims, 0, bank->data, threads, err));

@@ -130,11 +130,16 @@ bool cli_is_hdf5(const char *path);
       {0, "scale", "SCALE", "size of one count of a file without units: '0.2 uV'", false}, { \
     0, "map", "FILE", "grid of a file that has none: .mat or .csv of channel numbers", false \
   }
-// A recording, with --rate, --scale and --map of the command if it has them. `needs_emg` false:
-// also a file with spike trains or force alone.
-emg_status cli_load_recording(const cli_args *args, const char *path, bool needs_emg,
+// What a command cannot do without in a recording; each includes those before it.
+typedef enum {
+  CLI_NEEDS_NOTHING,  // whatever the file says, also where it does not state its sampling rate
+  CLI_NEEDS_RATE,     // spike trains or force alone will do
+  CLI_NEEDS_EMG,
+} cli_needs;
+// A recording, with --rate, --scale and --map of the command if it has them.
+emg_status cli_load_recording(const cli_args *args, const char *path, cli_needs needs,
                               emg_recording *out, emg_error *err);
-// SHA-256 of the input (the first argument, if it is a file) and the effective configuration, for
+// SHA-256 of the input (the first argument; if it is a preset, of the configuration) and the effective configuration, for
 // the provenance of an output.
 typedef struct {
   char sha256[65];

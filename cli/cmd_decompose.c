@@ -70,7 +70,7 @@ static emg_status run_decompose(const cli_args *args, emg_error *err) {
 
   EMG_TRY(find_method(args, &method, err));
   EMG_TRY(cli_load_config(args, cli_value(args, "config"), &config, err));
-  EMG_TRY(cli_load_recording(args, input, true, &recording, err));
+  EMG_TRY(cli_load_recording(args, input, CLI_NEEDS_EMG, &recording, err));
   EMG_TRY_DONE(cli_check_output(args, path, err));
   for (int i = 0; i < recording.n_notes; i++) {
     emg_log(&monitor, EMG_LOG_WARNING, input, "%s", recording.notes[i]);

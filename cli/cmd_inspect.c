@@ -144,6 +144,8 @@ static void print_recording(const emg_recording *rec, const double *rms_uv, doub
   printf("recording   %d EMG channels, %lld samples", rec->data.n_rows, (long long)n_samples);
   if (rec->rate_hz > 0) {
     printf(", %.6g s at %.10g Hz", (double)n_samples / rec->rate_hz, rec->rate_hz);
+  } else {
+    printf(", sampling rate not stated");
   }
   putchar('\n');
   if (rec->data.n_rows > 0) {
@@ -171,7 +173,7 @@ static void print_spikes(const char *title, const emg_spikes *spikes) {
   double *rates;
   int n = 0;
 
-  if (spikes->n_units == 0 || emg_alloc((size_t)spikes->n_units, sizeof *rates, &rates, NULL)) {
+  if (emg_alloc((size_t)spikes->n_units + 1, sizeof *rates, &rates, NULL) != EMG_OK) {
     return;
   }
   for (int u = 0; u < spikes->n_units; u++) {
@@ -182,7 +184,7 @@ static void print_spikes(const char *title, const emg_spikes *spikes) {
   }
   spread rate = spread_of(rates, n);
   printf("%-11s %d units, %d active, %lld discharges", title, spikes->n_units,
-         n_active_units(spikes), (long long)spikes->offsets[spikes->n_units]);
+         n_active_units(spikes), spikes->offsets ? (long long)spikes->offsets[spikes->n_units] : 0);
   if (n > 0) {
     printf("; %.1f Hz (%.1f to %.1f)", rate.median, rate.least, rate.most);
   }
@@ -213,16 +215,19 @@ static void print_contents(const cli_contents *contents, const double *rms_uv, d
   if (contents->has_recording) {
     print_recording(rec, rms_uv, scratch);
     // of a native file they are the truth or the units, which follow
-    if (!contents->has_truth && !contents->has_decomposition) {
+    if (!contents->has_truth && !contents->has_decomposition && rec->labels.n_units > 0) {
       print_spikes("labels", &rec->labels);
     }
   }
   if (contents->has_truth) {
     print_spikes("truth", &contents->truth.spikes);
-    printf(
-        "            action potentials %d units x %d channels x %d taps, %d parameters per unit\n",
-        contents->truth.muaps.n_units, contents->truth.muaps.n_channels,
-        contents->truth.muaps.n_taps, contents->truth.units.n_columns);
+    if (contents->truth.muaps.n_units > 0) {
+      printf(
+          "            action potentials %d units x %d channels x %d taps, %d parameters per "
+          "unit\n",
+          contents->truth.muaps.n_units, contents->truth.muaps.n_channels,
+          contents->truth.muaps.n_taps, contents->truth.units.n_columns);
+    }
   }
   if (contents->has_decomposition) {
     print_spikes("found", &contents->decomposition.spikes);
@@ -348,7 +353,7 @@ static emg_status run_inspect(const cli_args *args, emg_error *err) {
   double *rms_uv = NULL;
   emg_status status;
 
-  EMG_TRY(cli_contents_read(args, path, &contents, err));
+  EMG_TRY(cli_contents_read(args, path, CLI_NEEDS_NOTHING, &contents, err));
   if (cli_flag(args, "hash")) {
     EMG_TRY_DONE(cli_contents_digest(path, &contents, err));
   }
@@ -406,7 +411,7 @@ const cli_command cli_inspect_command = {
     .about =
         "Format, channels, rate, units, duration, grid, level, faulty channels, labels and "
         "provenance. The format is told from the content. What a file does not say is not "
-        "guessed: the error names the option that says it.",
+        "guessed: a note names the option that says it.",
     .positionals = positionals,
     .min_positionals = 1,
     .max_positionals = 1,

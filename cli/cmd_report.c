@@ -340,7 +340,7 @@ static emg_status run_report(const cli_args *args, emg_error *err) {
   EMG_TRY(emg_alloc((size_t)args->n_positionals, sizeof *r.inputs, &r.inputs, err));
   r.n_inputs = args->n_positionals;
   for (int i = 0; i < r.n_inputs; i++) {
-    EMG_TRY_DONE(cli_contents_read(args, args->positionals[i], &r.inputs[i], err));
+    EMG_TRY_DONE(cli_contents_read(args, args->positionals[i], CLI_NEEDS_RATE, &r.inputs[i], err));
   }
   EMG_TRY_DONE(gather(args, &r, err));
   EMG_TRY_DONE(score(&r, err));

@@ -42,10 +42,17 @@ static emg_status check_recording(const cli_args *args, const char *path, verdic
   emg_recording recording;
 
   out->kind = "recording";
-  EMG_TRY(cli_load_recording(args, path, false, &recording, err));
-  snprintf(out->summary, sizeof out->summary, "%s, %d channels, %g s at %g Hz", recording.format,
-           recording.data.n_rows, (double)recording.data.n_cols / recording.rate_hz,
-           recording.rate_hz);
+  EMG_TRY(cli_load_recording(args, path, CLI_NEEDS_NOTHING, &recording, err));
+  int at = snprintf(out->summary, sizeof out->summary, "%s, %d channels, ", recording.format,
+                    recording.data.n_rows);
+  long long n_samples = recording.data.n_rows > 0 ? recording.data.n_cols : recording.aux.n_cols;
+  if (recording.rate_hz > 0) {
+    snprintf(out->summary + at, sizeof out->summary - (size_t)at, "%g s at %g Hz",
+             (double)n_samples / recording.rate_hz, recording.rate_hz);
+  } else {
+    snprintf(out->summary + at, sizeof out->summary - (size_t)at,
+             "%lld samples at a rate that the file does not state; --rate gives it", n_samples);
+  }
   emg_recording_free(&recording);
   return EMG_OK;
 }

@@ -44,13 +44,13 @@ static emg_status read_provenance(emg_h5 *file, cli_contents *out, emg_error *er
   return EMG_OK;
 }
 
-static emg_status read_native(const cli_args *args, const char *path, emg_h5 *file,
+static emg_status read_native(const cli_args *args, const char *path, cli_needs needs, emg_h5 *file,
                               cli_contents *out, emg_error *err) {
   if (emg_h5_has(file, "provenance")) {
     EMG_TRY(read_provenance(file, out, err));
   }
   if (emg_h5_has(file, "emg/data")) {
-    EMG_TRY(cli_load_recording(args, path, false, &out->recording, err));
+    EMG_TRY(cli_load_recording(args, path, needs, &out->recording, err));
     out->has_recording = true;
   }
   if (emg_h5_has(file, "truth")) {
@@ -65,9 +65,9 @@ static emg_status read_native(const cli_args *args, const char *path, emg_h5 *fi
 }
 
 // a recording, or else spike trains alone; if it is neither, why it is no recording
-static emg_status read_foreign(const cli_args *args, const char *path, cli_contents *out,
-                               emg_error *err) {
-  emg_status status = cli_load_recording(args, path, false, &out->recording, err);
+static emg_status read_foreign(const cli_args *args, const char *path, cli_needs needs,
+                               cli_contents *out, emg_error *err) {
+  emg_status status = cli_load_recording(args, path, needs, &out->recording, err);
 
   out->has_recording = status == EMG_OK;
   if (status == EMG_ERR_DATA && emg_spikes_read(path, false, &out->labels, NULL) == EMG_OK) {
@@ -77,8 +77,8 @@ static emg_status read_foreign(const cli_args *args, const char *path, cli_conte
   return status;
 }
 
-emg_status cli_contents_read(const cli_args *args, const char *path, cli_contents *out,
-                             emg_error *err) {
+emg_status cli_contents_read(const cli_args *args, const char *path, cli_needs needs,
+                             cli_contents *out, emg_error *err) {
   emg_h5 *file = NULL;
   emg_status status = EMG_OK;
 
@@ -87,9 +87,9 @@ emg_status cli_contents_read(const cli_args *args, const char *path, cli_content
     status = emg_h5_open(path, &file, err);
   }
   if (status == EMG_OK && file && (emg_h5_has(file, "emg") || emg_h5_has(file, "units"))) {
-    status = read_native(args, path, file, out, err);
+    status = read_native(args, path, needs, file, out, err);
   } else if (status == EMG_OK) {
-    status = read_foreign(args, path, out, err);
+    status = read_foreign(args, path, needs, out, err);
   }
   emg_h5_close(file);
   if (status != EMG_OK) {

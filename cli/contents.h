@@ -29,8 +29,8 @@ typedef struct {
 } cli_contents;
 
 // Whatever `path` holds: a native file's parts, another recording, or spike trains alone.
-emg_status cli_contents_read(const cli_args *args, const char *path, cli_contents *out,
-                             emg_error *err);
+emg_status cli_contents_read(const cli_args *args, const char *path, cli_needs needs,
+                             cli_contents *out, emg_error *err);
 // SHA-256 of every dataset of an HDF5 file. EMG_ERR_DATA if it is none.
 emg_status cli_contents_digest(const char *path, cli_contents *contents, emg_error *err);
 // Text of a provenance entry, NULL if there is none.

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "cli/cli.h"
 
 static bool is_preset(const char *name) {
@@ -83,9 +84,11 @@ emg_status cli_load_config(const cli_args *args, const char *name, emg_config *o
   return status;
 }
 
-emg_status cli_load_recording(const cli_args *args, const char *path, bool needs_emg,
+emg_status cli_load_recording(const cli_args *args, const char *path, cli_needs needs,
                               emg_recording *out, emg_error *err) {
-  emg_read_options options = {.map = cli_value(args, "map"), .allow_no_emg = !needs_emg};
+  emg_read_options options = {.map = cli_value(args, "map"),
+                              .allow_no_emg = needs < CLI_NEEDS_EMG,
+                              .allow_no_rate = needs < CLI_NEEDS_RATE};
 
   EMG_TRY(cli_quantity(args, "rate", "Hz", 1, 1e6, &options.rate_hz, err));
   EMG_TRY(cli_quantity(args, "scale", "uV", 1e-9, 1e9, &options.scale_uv, err));
@@ -111,8 +114,14 @@ emg_status cli_origin_create(const cli_args *args, const emg_config *config, cli
       cli_origin_free(out);
       return status;
     }
-    out->provenance.input_sha256 = out->sha256;
+  } else {
+    // a preset: what it says is the input
+    emg_sha256 sha;
+    emg_sha256_start(&sha);
+    emg_sha256_add(&sha, out->config_yaml, strlen(out->config_yaml));
+    emg_sha256_finish(&sha, out->sha256);
   }
+  out->provenance.input_sha256 = out->sha256;
   return EMG_OK;
 }
 

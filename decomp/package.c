@@ -150,9 +150,6 @@ static emg_status average_recording(const emg_recording *rec, emg_decomposition 
                                     emg_error *err) {
   int origin = (int)lround(0.010 * rec->rate_hz), n_taps = (int)lround(0.050 * rec->rate_hz);
 
-  if (out->spikes.n_units == 0) {
-    return EMG_OK;
-  }
   EMG_TRY(emg_muap_bank_create(out->spikes.n_units, rec->data.n_rows, n_taps, origin, rec->rate_hz,
                                &out->muaps, err));
 #pragma omp parallel for schedule(dynamic)

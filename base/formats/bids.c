@@ -249,7 +249,7 @@ static emg_status settle_bids_rate(const char *path, emg_recording *out, emg_err
 
   if (stated <= 0) {
     emg_recording_note(out, "no SamplingFrequency in the sidecar; the signal header's is used");
-  } else if (fabs(stated - out->rate_hz) > 1e-3 * stated) {
+  } else if (out->rate_hz > 0 && fabs(stated - out->rate_hz) > 1e-3 * stated) {
     return emg_fail(err, EMG_ERR_DATA,
                     "the sidecar says SamplingFrequency %g Hz, the signal file %g Hz; correct the "
                     "one that is wrong",

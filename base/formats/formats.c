@@ -131,7 +131,7 @@ emg_status emg_settle_rate(double file_rate_hz, const emg_read_options *options,
   if (file_rate_hz != 0 && !(isfinite(file_rate_hz) && file_rate_hz > 0 && file_rate_hz < 1e9)) {
     return emg_fail(err, EMG_ERR_DATA, "the file states a sampling rate of %g Hz", file_rate_hz);
   }
-  if (file_rate_hz == 0 && given == 0) {
+  if (file_rate_hz == 0 && given == 0 && !(options && options->allow_no_rate)) {
     return emg_fail(err, EMG_ERR_DATA,
                     "the file does not state its sampling rate; give it with --rate \"2048 Hz\"");
   }
@@ -194,6 +194,9 @@ static emg_status fail_no_emg(const emg_recording *rec, emg_error *err) {
 }
 
 static emg_status finish(emg_recording *rec, const emg_read_options *options, emg_error *err) {
+  if (rec->rate_hz == 0 && (rec->data.n_rows > 0 || rec->aux.n_rows > 0)) {
+    emg_recording_note(rec, "the file does not state its sampling rate; --rate gives it");
+  }
   if (rec->data.n_rows == 0) {
     return options && options->allow_no_emg ? EMG_OK : fail_no_emg(rec, err);
   }

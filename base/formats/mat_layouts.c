@@ -226,7 +226,7 @@ static emg_status read_flexemg(const emg_mat_file *file, const emg_read_options 
     return emg_fail(err, EMG_ERR_DATA, "p.lsbmV, the step of the converter, is not a number");
   }
   EMG_TRY(emg_mat_check_size(raw->n_columns, raw->n_rows, err));
-  if (!options || options->rate_hz == 0) {
+  if (!options || (options->rate_hz == 0 && !options->allow_no_rate)) {
     return emg_fail(
         err, EMG_ERR_DATA,
         "flexemg files do not state their sampling rate; give it with --rate \"1000 Hz\" "

@@ -41,7 +41,7 @@ typedef struct {
 
 typedef struct {
   char format[24];  // "emgtwin", "EDF+C", "BDF", "BIDS-EMG", "MATLAB 5 (DEMUSE)", ...
-  double rate_hz;
+  double rate_hz;             // 0 if unknown, which is read only where the options allow it
   emg_array2f data;       // [channel][sample] uV
   bool is_physical;       // false: the file states no scale and values are raw counts
   char source_units[16];  // units the file stated ("mV"), "" if none
@@ -68,6 +68,7 @@ typedef struct {
   double scale_uv;  // uV per count where the file has no units
   const char *map;  // grid map file (.mat or .csv of channel numbers), where the file has no grid
   bool allow_no_emg;  // a file of force or spike trains alone is read too, with no channels
+  bool allow_no_rate; // a file that does not state its rate is read too, with rate_hz 0 and a note
 } emg_read_options;
 
 // Read any supported file or BIDS folder; the format is told from content, not from the name.

@@ -19,6 +19,8 @@ def check_spikes(group, n_samples):
 def check_provenance(f):
     for name in ["version", "command", "cpu", "blas"]:
         assert len(f["provenance/" + name][()].decode()) > 0, name
+    assert len(f["provenance/input_sha256"][()]) == 64
+    assert len(f["provenance/config_yaml"][()]) > 0 and f["provenance/seed"].dtype == np.uint64
     assert f.attrs["complete"] == 1
 
 
@@ -58,7 +60,8 @@ with h5py.File(sys.argv[2]) as f:
     for name in ["sil", "pnr_db", "isi_cov", "rate_hz"]:
         assert f["units/" + name].shape == (n_units,)
     assert f["emg/sampling_rate_hz"][()] == rate
+    muap = f["units/muap"]
+    assert muap.shape[:2] == (n_units, n_channels) and 0 <= muap.attrs["origin"] < muap.shape[2]
     check_provenance(f)
-    assert len(f["provenance/input_sha256"][()]) == 64
 
 print("fields read")

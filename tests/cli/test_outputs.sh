@@ -68,4 +68,30 @@ refused 5 "none.h5" score a.h5 --truth none.h5
 no_trace x.h5
 no_trace x.html
 
+# a rate that is not stated: looking needs none and says so, working with it is refused
+bare=$SOURCE/tests/fuzz/corpus/mat/flexemg.mat
+run 0 inspect "$bare"
+says "sampling rate not stated"
+says "--rate"
+run 0 inspect "$bare" --json
+is_json
+says '"sampling_rate_hz": null'
+run 0 validate "$bare"
+says "--rate"
+refused 4 "--rate" decompose "$bare" -o x.h5
+refused 4 "--rate" report "$bare" -o x.html
+run 0 inspect "$bare" --rate 1000
+says "at 1000 Hz"
+no_trace x.h5
+no_trace x.html
+
+# no unit found is an answer: a file with empty arrays that every command takes
+run 0 decompose a.h5 -o none_found.h5 --set decompose.sil_min=1
+run 0 inspect none_found.h5
+says "found       0 units"
+run 0 validate none_found.h5
+run 0 score none_found.h5 --truth a.h5 --json
+is_json
+run 0 report a.h5 none_found.h5 -o none_found.html
+
 finish

@@ -98,6 +98,9 @@ static void rates_are_settled(void **state) {
   assert_int_equal(emg_settle_rate(0, &given, &rate_hz, NULL), EMG_OK);
   assert_true(rate_hz == 2000);
   assert_int_equal(emg_settle_rate(0, NULL, &rate_hz, NULL), EMG_ERR_DATA);
+  const emg_read_options either = {.allow_no_rate = true};
+  assert_int_equal(emg_settle_rate(0, &either, &rate_hz, NULL), EMG_OK);
+  assert_true(rate_hz == 0);
   assert_int_equal(emg_settle_rate(2048, &given, &rate_hz, NULL), EMG_ERR_ARG);
   assert_int_equal(emg_settle_rate(-1, NULL, &rate_hz, NULL), EMG_ERR_DATA);
 }

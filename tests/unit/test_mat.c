@@ -116,6 +116,16 @@ static void flexemg_needs_its_rate(void **state) {
   assert_true(rec.is_physical && rec.rate_hz == 1000);
   assert_true(emg_row2f(&rec.data, 0)[0] == 0);  // the rest level is gone
   emg_recording_free(&rec);
+
+  // to look at it, no rate is needed, and what is missing is said
+  rec = read_or_die(seed_path("flexemg.mat"), &(emg_read_options){.allow_no_rate = true});
+  assert_true(rec.data.n_rows == 3 && rec.rate_hz == 0);
+  bool is_noted = false;
+  for (int i = 0; i < rec.n_notes; i++) {
+    is_noted = is_noted || strstr(rec.notes[i], "--rate");
+  }
+  assert_true(is_noted);
+  emg_recording_free(&rec);
 }
 
 static void a_grid_map_selects_and_places_channels(void **state) {
