@@ -3,12 +3,7 @@
 #ifndef EMG_TESTS_GOLDEN_FIBRE_H
 #define EMG_TESTS_GOLDEN_FIBRE_H
 
-#include <hdf5.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <emgtwin/emgtwin.h>
+#include "tests/golden_file.h"
 
 #define EMG_GOLDEN_FIBRES EMG_GOLDEN "/fibre_potentials.h5"
 
@@ -23,51 +18,6 @@ typedef struct {
   int n_electrodes, n_samples;
   double *theta_rad, *z_m, *potential_v;  // potential [electrode][sample]
 } golden_fibre;
-
-static hid_t golden_open(void) {
-  emg_init();
-  hid_t file = H5Fopen(EMG_GOLDEN_FIBRES, H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (file < 0) {
-    fail_msg("%s is missing", EMG_GOLDEN_FIBRES);
-  }
-  return file;
-}
-
-static double *golden_values(hid_t file, const char *group, const char *name, int *n) {
-  char path[128];
-  snprintf(path, sizeof path, "%s/%s", group, name);
-  hid_t set = H5Dopen2(file, path, H5P_DEFAULT);
-  assert_true(set >= 0);
-  hid_t space = H5Dget_space(set);
-  *n = (int)H5Sget_simple_extent_npoints(space);
-  double *values = calloc((size_t)*n, sizeof *values);
-  assert_non_null(values);
-  assert_true(H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
-  H5Sclose(space);
-  H5Dclose(set);
-  return values;
-}
-
-static double golden_number(hid_t file, const char *object, const char *name) {
-  double value;
-  hid_t attribute = H5Aopen_by_name(file, object, name, H5P_DEFAULT, H5P_DEFAULT);
-  assert_true(attribute >= 0);
-  assert_true(H5Aread(attribute, H5T_NATIVE_DOUBLE, &value) >= 0);
-  H5Aclose(attribute);
-  return value;
-}
-
-static void golden_text(hid_t file, const char *object, const char *name, char *text, size_t size) {
-  char *value = NULL;
-  hid_t attribute = H5Aopen_by_name(file, object, name, H5P_DEFAULT, H5P_DEFAULT);
-  assert_true(attribute >= 0);
-  hid_t type = H5Aget_type(attribute);
-  assert_true(H5Aread(attribute, type, &value) >= 0);
-  snprintf(text, size, "%s", value);
-  H5free_memory(value);
-  H5Tclose(type);
-  H5Aclose(attribute);
-}
 
 // "wen", "limb" and "hand" of the file, as its attribute layer_sets lists them.
 static emg_conductor golden_conductor(const char *set) {
@@ -94,8 +44,8 @@ static emg_detection golden_detection(const char *text) {
   return (emg_detection){.shape = EMG_SHAPE_POINT};
 }
 
-static golden_fibre golden_read(const char *group) {
-  hid_t file = golden_open();
+static inline golden_fibre golden_read(const char *group) {
+  hid_t file = golden_open(EMG_GOLDEN_FIBRES);
   char set[32], electrode[64];
   int n_z, n_values;
   golden_fibre g = {

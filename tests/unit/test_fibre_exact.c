@@ -60,7 +60,7 @@ static void a_fibre_beside_intramuscular_points_is_met(void **state) {
 }
 
 static void check_lead_field(const char *name, double field_m) {
-  hid_t file = golden_open();
+  hid_t file = golden_open(EMG_GOLDEN_FIBRES);
   char set[32], electrode[64], path[64];
   int n_z, n_values;
   double *z = golden_values(file, "lead_fields", "z_m", &n_z);
