@@ -29,7 +29,7 @@ const emg_config_key *emg_config_section_keys(const emg_config_section *section,
 const emg_config_key *emg_config_key_find(const emg_config_section *section, const char *name);
 // True if its value is the path of a file.
 bool emg_config_key_is_path(const emg_config_key *key);
-// "; did you mean 'rows'?", "" if nothing is near.
+// "; did you mean 'rows'?", or where to look if nothing is near.
 typedef struct {
   char text[120];
 } emg_hint;

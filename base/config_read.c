@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/config_priv.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 // In which mapping and on which line a key was seen last.
@@ -382,11 +383,12 @@ emg_status emg_config_parse(const char *text, size_t length, const char *name, e
 
 // Whole file, at most EMG_CONFIG_BYTES_MAX + 1 bytes: enough to see that it is too large.
 static emg_status read_file(const char *path, char *text, size_t *length, emg_error *err) {
-  FILE *file = fopen(path, "rb");
+  FILE *file;
 
-  if (!file) {
-    return emg_fail_at(err, EMG_ERR_IO, path, 0, 0, "cannot open the configuration: %s",
-                       strerror(errno));
+  emg_status status = emg_open_input(path, &file, err);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+    return status;
   }
   *length = fread(text, 1, EMG_CONFIG_BYTES_MAX + 1, file);
   int failed = ferror(file) ? errno : 0;

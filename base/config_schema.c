@@ -203,7 +203,9 @@ emg_hint emg_config_section_hint(const char *written) {
   if (key) {
     snprintf(hint.text, sizeof hint.text, "; did you mean '%s' in section '%s'?", key->name,
              key->section);
+    return hint;
   }
+  snprintf(hint.text, sizeof hint.text, "; 'emgtwin explain' lists them");
   return hint;
 }
 
@@ -216,6 +218,8 @@ emg_hint emg_config_key_hint(const emg_config_section *section, const char *writ
   } else if (key) {
     snprintf(hint.text, sizeof hint.text, "; did you mean '%s' in section '%s'?", key->name,
              key->section);
+  } else {
+    snprintf(hint.text, sizeof hint.text, "; 'emgtwin explain %s' lists its keys", section->name);
   }
   return hint;
 }

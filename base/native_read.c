@@ -501,6 +501,10 @@ emg_status emg_native_read(const char *path, const emg_read_options *options, em
     EMG_TRY_DONE(read_names(file, out, err));
     EMG_TRY_DONE(read_aux(file, out, err));
     emg_grid_pitch(out);
+  } else if (!has_labels) {
+    status = emg_fail(err, EMG_ERR_DATA,
+                      "the file holds no EMG (/emg/data) and no spike trains; make it again");
+    goto done;
   } else {
     snprintf(out->format, sizeof out->format, "emgtwin");
     out->rate_hz = find_rate(file, "emg");

@@ -116,8 +116,11 @@ static void print_groups(const emg_recording *rec, const double *rms_uv, double 
     } else {
       printf(", no places in a grid");
     }
-    printf("; RMS %.4g %s (%.4g to %.4g)\n", group.rms_uv.median, unit, group.rms_uv.least,
-           group.rms_uv.most);
+    if (isfinite(group.rms_uv.median)) {
+      printf("; RMS %.4g %s (%.4g to %.4g)", group.rms_uv.median, unit, group.rms_uv.least,
+             group.rms_uv.most);
+    }
+    putchar('\n');
   }
 }
 

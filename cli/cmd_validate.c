@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/input_file.h"
 #include "base/h5.h"
 #include "cli/commands.h"
 #include "cli/scoring.h"
@@ -92,11 +93,12 @@ static bool is_signal_file(const char *path) {
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
     return true;
   }
-  FILE *file = fopen(path, "rb");
-  size_t n = file ? fread(start, 1, sizeof start, file) : 0;
-  if (file) {
-    fclose(file);
+  FILE *file;
+  if (emg_open_input(path, &file, NULL) != EMG_OK) {
+    return false;
   }
+  size_t n = fread(start, 1, sizeof start, file);
+  fclose(file);
   return n >= 8 && (memcmp(start, "0       ", 8) == 0 ||
                     memcmp(start,
                            "\xff"

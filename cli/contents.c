@@ -86,7 +86,8 @@ emg_status cli_contents_read(const cli_args *args, const char *path, cli_needs n
   if (cli_is_hdf5(path)) {
     status = emg_h5_open(path, &file, err);
   }
-  if (status == EMG_OK && file && (emg_h5_has(file, "emg") || emg_h5_has(file, "units"))) {
+  if (status == EMG_OK && file &&
+      (emg_h5_has(file, "emg/data") || emg_h5_has(file, "truth") || emg_h5_has(file, "units"))) {
     status = read_native(args, path, needs, file, out, err);
   } else if (status == EMG_OK) {
     status = read_foreign(args, path, needs, out, err);

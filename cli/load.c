@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/input_file.h"
 #include "base/sha256.h"
 #include "cli/cli.h"
 
@@ -18,13 +19,14 @@ static bool is_preset(const char *name) {
 bool cli_is_hdf5(const char *path) {
   static const char magic[8] = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
   char start[sizeof magic];
-  FILE *file = fopen(path, "rb");
-  bool is_hdf5 = file && fread(start, 1, sizeof start, file) == sizeof start &&
-                 memcmp(start, magic, sizeof magic) == 0;
+  FILE *file;
 
-  if (file) {
-    fclose(file);
+  if (emg_open_input(path, &file, NULL) != EMG_OK) {
+    return false;
   }
+  bool is_hdf5 = fread(start, 1, sizeof start, file) == sizeof start &&
+                 memcmp(start, magic, sizeof magic) == 0;
+  fclose(file);
   return is_hdf5;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/input_file.h"
 #include "base/number.h"
 #include "base/text.h"
 #include "pool_priv.h"
@@ -125,12 +126,13 @@ emg_status emg_drive_read_file(const char *name, const char *directory, emg_arra
                     "drive.profile is file, but drive.file is empty; name a CSV file");
   }
   snprintf(path, sizeof path, "%s%s%s", is_relative ? directory : "", is_relative ? "/" : "", name);
-  FILE *file = fopen(path, "r");
-  if (!file) {
-    return emg_fail_at(err, EMG_ERR_IO, path, 0, 0, "cannot open the file of drive.file: %s",
-                       strerror(errno));
+  FILE *file;
+  emg_status status = emg_open_input(path, &file, err);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+    return status;
   }
-  emg_status status = read_lines(&reader, file, err);
+  status = read_lines(&reader, file, err);
   fclose(file);
   if (status == EMG_OK) {
     status = copy_points(&reader, points, err);

@@ -11,6 +11,7 @@
 
 #include <emgtwin/array.h>
 
+#include "base/input_file.h"
 #include "bids_priv.h"
 
 enum { DEPTH_MAX = 5, ENTRIES_MAX = 100000, ROWS_MAX = 20000, SYSTEMS_MAX = 64 };
@@ -381,10 +382,7 @@ emg_status emg_bids_read(const char *path, const emg_read_options *options, emg_
   EMG_TRY(emg_bids_resolve(path, recording, err));
   // a name says nothing: the bytes must be EDF
   probe = (emg_probe){.path = recording};
-  file = fopen(recording, "rb");
-  if (!file) {
-    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", recording, strerror(errno));
-  }
+  EMG_TRY(emg_open_input(recording, &file, err));
   probe.n_bytes = fread(probe.bytes, 1, sizeof probe.bytes - 1, file);
   fclose(file);
   if (!emg_edf_probe(&probe)) {

@@ -8,6 +8,7 @@
 
 #include <emgtwin/array.h>
 
+#include "base/input_file.h"
 #include "base/number.h"
 #include "base/text.h"
 #include "edf_priv.h"
@@ -174,8 +175,9 @@ static emg_status read_header(emg_edf *e, emg_error *err) {
 emg_status emg_edf_open(const char *path, emg_edf *e, emg_error *err) {
   struct stat info;
 
-  *e = (emg_edf){.file = fopen(path, "rb")};
-  if (!e->file || fstat(fileno(e->file), &info) != 0) {
+  *e = (emg_edf){0};
+  EMG_TRY(emg_open_input(path, &e->file, err));
+  if (fstat(fileno(e->file), &info) != 0) {
     return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
   }
   e->n_bytes = info.st_size;

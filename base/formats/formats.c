@@ -10,6 +10,7 @@
 
 #include <emgtwin/file.h>
 
+#include "base/input_file.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "bids_priv.h"
@@ -34,22 +35,14 @@ const emg_format *emg_formats(int *n) {
 
 static emg_status look_at(const char *path, emg_probe *probe, emg_error *err) {
   struct stat info;
+  FILE *file;
 
   *probe = (emg_probe){.path = path};
-  if (stat(path, &info) != 0) {
-    return emg_fail(err, EMG_ERR_IO, "cannot open %s: %s", path, strerror(errno));
-  }
-  probe->is_folder = S_ISDIR(info.st_mode);
+  probe->is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
   if (probe->is_folder) {
     return EMG_OK;
   }
-  if (!S_ISREG(info.st_mode)) {
-    return emg_fail(err, EMG_ERR_IO, "%s is neither a file nor a folder", path);
-  }
-  FILE *file = fopen(path, "rb");
-  if (!file) {
-    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
-  }
+  EMG_TRY(emg_open_input(path, &file, err));
   probe->n_bytes = fread(probe->bytes, 1, sizeof probe->bytes - 1, file);
   fclose(file);
   return EMG_OK;
@@ -260,12 +253,10 @@ emg_status emg_file_sha256(const char *path, char hex[65], emg_error *err) {
   char recording[PATH_MAX];
   emg_sha256 sha;
   size_t n;
+  FILE *file;
 
   EMG_TRY(emg_bids_resolve(path, recording, err));
-  FILE *file = fopen(recording, "rb");
-  if (!file) {
-    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", recording, strerror(errno));
-  }
+  EMG_TRY(emg_open_input(recording, &file, err));
   emg_sha256_start(&sha);
   while ((n = fread(bytes, 1, sizeof bytes, file)) > 0) {
     emg_sha256_add(&sha, bytes, n);

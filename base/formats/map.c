@@ -6,6 +6,7 @@
 
 #include <emgtwin/array.h>
 
+#include "base/input_file.h"
 #include "formats_priv.h"
 #include "mat_priv.h"
 
@@ -80,11 +81,13 @@ static emg_status read_text_map(const char *path, grid_map *map, emg_error *err)
 
 static emg_status read_map(const char *path, grid_map *map, emg_error *err) {
   emg_probe probe = {.path = path};
-  FILE *file = fopen(path, "rb");
+  FILE *file;
 
   *map = (grid_map){0};
-  if (!file) {
-    return emg_fail(err, EMG_ERR_IO, "cannot read the grid map %s", path);
+  emg_status status = emg_open_input(path, &file, err);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+    return status;
   }
   probe.n_bytes = fread(probe.bytes, 1, sizeof probe.bytes - 1, file);
   fclose(file);

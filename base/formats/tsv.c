@@ -7,6 +7,7 @@
 
 #include <emgtwin/array.h>
 
+#include "base/input_file.h"
 #include "base/number.h"
 #include "formats_priv.h"
 
@@ -14,14 +15,12 @@ enum { TSV_BYTES_MAX = 256 << 20 };
 
 emg_status emg_slurp(const char *path, size_t limit, char **bytes, size_t *n_bytes,
                      emg_error *err) {
-  FILE *file = fopen(path, "rb");
+  FILE *file;
   emg_status status = EMG_OK;
 
   *bytes = NULL;
   *n_bytes = 0;
-  if (!file) {
-    return emg_fail(err, EMG_ERR_IO, "cannot read %s: %s", path, strerror(errno));
-  }
+  EMG_TRY(emg_open_input(path, &file, err));
   fseeko(file, 0, SEEK_END);
   off_t size = ftello(file);
   rewind(file);

@@ -68,6 +68,14 @@ refused 5 "none.h5" score a.h5 --truth none.h5
 no_trace x.h5
 no_trace x.html
 
+# a pipe that nobody writes to holds nothing up
+mkfifo pipe.h5
+for command in inspect validate "decompose -o x.h5" "simulate -o x.h5" "report -o x.html" "score --truth a.h5"; do
+  # shellcheck disable=SC2086
+  refused 5 "neither a file nor a folder" $command pipe.h5
+done
+no_trace x.h5
+
 # a rate that is not stated: looking needs none and says so, working with it is refused
 bare=$SOURCE/tests/fuzz/corpus/mat/flexemg.mat
 run 0 inspect "$bare"

@@ -194,7 +194,8 @@ static void unknown_and_duplicate_names_are_found(void **state) {
                  "unknown key 'recrutiment_ratio' in section 'pool'; did you mean "
                  "'recruitment_ratio'?");
   assert_refused("electrodes:\n  fat_thickness_mm: 3\n", 2, 3, "in section 'conductor'?");
-  assert_refused("pool:\n  qqqqqq: {a: [1, 2], b: {c: d}}\n", 2, 3, "unknown key 'qqqqqq'");
+  assert_refused("pool:\n  qqqqqq: {a: [1, 2], b: {c: d}}\n", 2, 3,
+                 "unknown key 'qqqqqq' in section 'pool'; 'emgtwin explain pool' lists its keys");
   assert_refused("pool:\n  units: 3\n  units: 4\n", 3, 3,
                  "duplicate key 'units' in section 'pool', first on line 2");
   assert_refused("pool: {}\nsensor: {}\npool: {}\n", 3, 1,
@@ -354,7 +355,7 @@ static void files_that_cannot_be_read_are_io_errors(void **state) {
   assert_string_equal(err.items[0].file, "/nowhere/a.yaml");
   assert_non_null(strstr(err.items[0].message, "No such file or directory"));
   assert_int_equal(emg_config_read("/tmp", &config, &err), EMG_ERR_IO);
-  assert_non_null(strstr(err.items[0].message, "directory"));
+  assert_non_null(strstr(err.items[0].message, "folder"));
 }
 
 int main(void) {
