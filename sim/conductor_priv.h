@@ -19,6 +19,11 @@
 // A fibre is a line only from outside: distances from its axis to a point electrode are held here.
 #define EMG_FIBRE_CLEARANCE_M 27e-6
 
+// EMG_ERR_ARG for sizes that are not positive and finite, or no shape.
+emg_status emg_detection_check(const emg_detection *detection, emg_error *err);
+// EMG_ERR_ARG for a scale or conductivity that is not positive, anything not finite.
+emg_status emg_action_potential_check(const emg_action_potential *source, emg_error *err);
+
 // --- Bessel functions as ratios (bessel.c) ----------------------------------------------------
 
 // All orders of one argument x > 0. Only ratios are stored, so nothing overflows at any n and x.

@@ -1,5 +1,5 @@
 // detection.c -- averaging of the skin potential over the area of an electrode
-#include <emgtwin/conductor.h>
+#include "sim/conductor_priv.h"
 
 #include <math.h>
 
@@ -32,5 +32,37 @@ double emg_detection_transfer(const emg_detection *detection, int n, double k_ra
              ((outer - inner) * (outer + inner));
     default:
       return 1;
+  }
+}
+
+static bool is_length(double x_m) {
+  return x_m > 0 && isfinite(x_m);
+}
+
+emg_status emg_detection_check(const emg_detection *detection, emg_error *err) {
+  const emg_detection *d = detection;
+
+  switch (d->shape) {
+    case EMG_SHAPE_POINT:
+      return EMG_OK;
+    case EMG_SHAPE_DISC:
+      return is_length(d->radius_m)
+                 ? EMG_OK
+                 : emg_fail(err, EMG_ERR_ARG, "a disc of radius %g mm: it must be positive",
+                            d->radius_m * 1e3);
+    case EMG_SHAPE_RECTANGLE:
+      return is_length(d->width_m) && is_length(d->length_m)
+                 ? EMG_OK
+                 : emg_fail(err, EMG_ERR_ARG, "a rectangle of %g x %g mm: both must be positive",
+                            d->width_m * 1e3, d->length_m * 1e3);
+    case EMG_SHAPE_ANNULUS:
+      return is_length(d->radius_m) && d->inner_radius_m >= 0 && d->inner_radius_m < d->radius_m
+                 ? EMG_OK
+                 : emg_fail(err, EMG_ERR_ARG,
+                            "an annulus from radius %g to %g mm: the outer must be larger",
+                            d->inner_radius_m * 1e3, d->radius_m * 1e3);
+    default:
+      return emg_fail(err, EMG_ERR_ARG, "%d is no shape of an electrode: use EMG_SHAPE_*",
+                      d->shape);
   }
 }

@@ -9,6 +9,8 @@
 #include <emgtwin/array.h>
 #include <emgtwin/emgtwin.h>
 
+#include "sim/conductor_priv.h"
+
 // Tables are refined until sample fibres are this part of the tolerance off, as far as memory goes.
 #define CHECK_PART (1.0 / 3)
 #define PASSES_MAX 4
@@ -183,6 +185,7 @@ emg_status emg_engine_create(const emg_conductor *conductor, const emg_electrode
   *out = NULL;
   emg_init();
   EMG_TRY(emg_conductor_check(conductor, err));
+  EMG_TRY(emg_action_potential_check(source, err));
   EMG_TRY(check_range(conductor, range, err));
   if (electrodes->n_electrodes < 1) {
     return emg_fail(err, EMG_ERR_ARG, "an engine needs at least one electrode");

@@ -29,14 +29,10 @@ typedef struct {
 
 static emg_status check_fibre(const emg_action_potential *source, const emg_fibre *fibre,
                               int n_electrodes, double rate_hz, int n_samples, emg_error *err) {
-  if (!(source->scale_m > 0) || !isfinite(source->amplitude_v) ||
-      !(source->intracellular_s_per_m > 0)) {
-    return emg_fail(err, EMG_ERR_ARG,
-                    "action potential of scale %g mm in a fibre of %g S/m: both must be positive",
-                    source->scale_m * 1e3, source->intracellular_s_per_m);
-  }
+  EMG_TRY(emg_action_potential_check(source, err));
   if (!(fibre->cv_m_per_s > 0) || !(fibre->diameter_m > 0) || !(fibre->length_1_m >= 0) ||
-      !(fibre->length_2_m >= 0) || !isfinite(fibre->end_plate_m) || !isfinite(fibre->delay_s)) {
+      !(fibre->length_2_m >= 0) || !isfinite(fibre->cv_m_per_s) || !isfinite(fibre->diameter_m) ||
+      !isfinite(fibre->end_plate_m) || !isfinite(fibre->delay_s) || !isfinite(fibre->theta_rad)) {
     return emg_fail(
         err, EMG_ERR_ARG,
         "a fibre of %g um and %g m/s reaching %g and %g mm from its end-plate: diameter "

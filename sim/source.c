@@ -1,6 +1,8 @@
 // source.c -- the intracellular action potential and the four lead functions it needs
 #include "sim/conductor_priv.h"
 
+#include <math.h>
+
 #include <emgtwin/config.h>
 
 emg_action_potential emg_action_potential_from_config(const emg_config *config) {
@@ -9,6 +11,18 @@ emg_action_potential emg_action_potential_from_config(const emg_config *config) 
       .scale_m = config->fibre.length_scale_mm * 1e-3,
       .intracellular_s_per_m = config->fibre.intracellular_s_per_m,
   };
+}
+
+emg_status emg_action_potential_check(const emg_action_potential *source, emg_error *err) {
+  if (!(source->scale_m > 0) || !isfinite(source->scale_m) || !isfinite(source->amplitude_v) ||
+      !(source->intracellular_s_per_m > 0) || !isfinite(source->intracellular_s_per_m)) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "action potential of %g mV and scale %g mm in a fibre of %g S/m: scale and "
+                    "conductivity must be positive, all finite",
+                    source->amplitude_v * 1e3, source->scale_m * 1e3,
+                    source->intracellular_s_per_m);
+  }
+  return EMG_OK;
 }
 
 // INT e^-u u^j e^{iklu} du = j! beta^{j+1} with beta = 1 / (1 - ikl), so the weights of q_i become

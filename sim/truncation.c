@@ -32,6 +32,7 @@ emg_status emg_pair_create(const emg_conductor *c, const emg_detection *detectio
   *out = (emg_pair){.conductor = c, .source_m = source_m, .field_m = field_m};
   out->detection.shape = EMG_SHAPE_POINT;
   if (detection) {
+    EMG_TRY(emg_detection_check(detection, err));
     out->detection = *detection;
   }
   EMG_TRY(emg_conductor_place(c, &out->source_m, &out->field_m, err));

@@ -32,7 +32,7 @@ double emg_conductor_muscle_inner_m(const emg_conductor *conductor);  // 0 witho
 double emg_conductor_muscle_outer_m(const emg_conductor *conductor);
 
 // Detection surface on the skin; an area average over a developable surface, so exact. Under the
-// skin only points can be (EMG_ERR_ARG); NULL is a point.
+// skin only points can be (EMG_ERR_ARG); NULL is a point. Sizes of the shape must be positive.
 typedef struct {
   int shape;                        // EMG_SHAPE_*
   double radius_m, inner_radius_m;  // disc, annulus

@@ -139,6 +139,44 @@ static void impossible_calls_are_refused_with_the_value(void **state) {
                    EMG_ERR_ARG);
 }
 
+static void electrodes_and_action_potentials_of_no_size_are_refused(void **state) {
+  (void)state;
+  const emg_conductor arm = golden_conductor("wen");
+  const emg_detection nothing[] = {
+      {.shape = EMG_SHAPE_DISC},
+      {.shape = EMG_SHAPE_DISC, .radius_m = NAN},
+      {.shape = EMG_SHAPE_RECTANGLE, .width_m = 1e-3},
+      {.shape = EMG_SHAPE_RECTANGLE, .width_m = 1e-3, .length_m = INFINITY},
+      {.shape = EMG_SHAPE_ANNULUS, .radius_m = 1e-3, .inner_radius_m = 1e-3},
+      {.shape = EMG_SHAPE_ANNULUS, .radius_m = 1e-3, .inner_radius_m = NAN},
+      {.shape = 99},
+  };
+  const emg_action_potential none[] = {{96e-3, 0, 1}, {NAN, 1e-3, 1}, {96e-3, 1e-3, -1}};
+  const emg_fibre fibre = {.radius_m = 0.009,
+                           .length_1_m = 0.05,
+                           .length_2_m = 0.05,
+                           .cv_m_per_s = 4,
+                           .diameter_m = 50e-6};
+  emg_electrode electrode = {.radius_m = 0.015};
+  const emg_electrode_set set = {
+      .n_electrodes = 1, .electrodes = &electrode, .skin_radius_m = 0.015, .pitch_m = 8e-3};
+  const emg_engine_range range = {0.008, 0.0095, -0.05, 0.05, 4096, 80, 1e-3};
+  const double theta = 0, z = 0;
+  double phi[8];
+  emg_engine *engine;
+
+  for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
+    assert_int_equal(emg_lead_field(&arm, &nothing[i], 0.009, 0.015, 0, 1, &z, 1e-6, phi, NULL),
+                     EMG_ERR_ARG);
+  }
+  for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+    assert_int_equal(emg_fibre_potential_exact(&arm, NULL, &none[i], &fibre, 0.015, 1, &theta, &z,
+                                               4096, 8, 1e-6, phi, NULL),
+                     EMG_ERR_ARG);
+    assert_int_equal(emg_engine_create(&arm, &set, &none[i], &range, &engine, NULL), EMG_ERR_ARG);
+  }
+}
+
 static void a_series_that_cannot_converge_says_so(void **state) {
   (void)state;
   const emg_conductor bare = {
@@ -198,6 +236,7 @@ int main(void) {
       cmocka_unit_test(a_fibre_beside_intramuscular_points_is_met),
       cmocka_unit_test(stored_lead_fields_are_met),
       cmocka_unit_test(impossible_calls_are_refused_with_the_value),
+      cmocka_unit_test(electrodes_and_action_potentials_of_no_size_are_refused),
       cmocka_unit_test(a_series_that_cannot_converge_says_so),
       cmocka_unit_test(radii_that_miss_a_surface_by_rounding_are_on_it),
       cmocka_unit_test(lead_functions_are_those_of_the_lead_field),
