@@ -91,8 +91,8 @@ static emg_status run_score(const cli_args *args, emg_error *err) {
 
   EMG_TRY(cli_quantity(args, "min-roa", "fraction", 0, 1, &min_roa, err));
   EMG_TRY(read_options(args, preset, &options, err));
-  EMG_TRY_DONE(cli_load_spikes(args->positionals[0], false, &found, err));
-  EMG_TRY_DONE(cli_load_spikes(cli_value(args, "truth"), true, &truth, err));
+  EMG_TRY_DONE(cli_load_spikes(args, args->positionals[0], false, &found, err));
+  EMG_TRY_DONE(cli_load_spikes(args, cli_value(args, "truth"), true, &truth, err));
   status = emg_score(&found, &truth, &options, &result, err);
   if (status != EMG_OK) {
     emg_error_in_file(err, args->positionals[0]);
@@ -124,6 +124,7 @@ static const cli_option options[] = {
      "the same without duplicates, by F1 >= 0.5",
      false},
     {0, "tol", "TIME", "two discharges agree within this: '0.5 ms'", false},
+    {0, "rate", "RATE", "sampling rate of a file that does not state it: '2048 Hz'", false},
     {0, "min-roa", "X", "exit with 6 if the mean rate of agreement is below X, 0 to 1", false},
     {0, NULL, NULL, NULL, false},
 };

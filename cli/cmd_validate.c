@@ -27,11 +27,12 @@ static emg_status check_config(const char *path, verdict *out, emg_error *err) {
   return EMG_OK;
 }
 
-static emg_status check_spikes(const char *path, verdict *out, emg_error *err) {
+static emg_status check_spikes(const cli_args *args, const char *path, verdict *out,
+                               emg_error *err) {
   emg_spikes spikes;
 
   out->kind = "spike trains";
-  EMG_TRY(emg_spikes_read(path, false, &spikes, err));
+  EMG_TRY(cli_load_spikes(args, path, false, &spikes, err));
   snprintf(out->summary, sizeof out->summary, "%d units, %lld discharges", spikes.n_units,
            (long long)spikes.offsets[spikes.n_units]);
   emg_spikes_free(&spikes);
@@ -81,7 +82,7 @@ static emg_status check_native(const cli_args *args, const char *path, verdict *
   if (has_emg || !has_units) {
     return check_recording(args, path, out, err);
   }
-  return check_spikes(path, out, err);
+  return check_spikes(args, path, out, err);
 }
 
 // Told from the first bytes: what is neither a known signal format nor a table is text, and text is
@@ -121,7 +122,7 @@ static emg_status check_file(const cli_args *args, const char *path, verdict *ou
   } else if (is_signal_file(path)) {
     status = check_recording(args, path, out, err);
   } else if (has_suffix(path, ".tsv")) {
-    status = check_spikes(path, out, err);
+    status = check_spikes(args, path, out, err);
   } else if (has_suffix(path, ".h5") || has_suffix(path, ".hdf5") || has_suffix(path, ".edf") ||
              has_suffix(path, ".bdf") || has_suffix(path, ".mat")) {
     // named as a recording, yet does not begin as one: the reader says what is wrong

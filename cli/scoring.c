@@ -3,8 +3,29 @@
 
 #include <math.h>
 
-emg_status cli_load_spikes(const char *path, bool prefer_truth, emg_spikes *out, emg_error *err) {
-  emg_status status = emg_spikes_read(path, prefer_truth, out, err);
+// Native files, which may hold two sets of trains, always state their rate.
+static emg_status read_spikes(const cli_args *args, const char *path, bool prefer_truth,
+                              emg_spikes *out, emg_error *err) {
+  emg_recording recording;
+
+  if (!cli_value(args, "rate") || cli_is_hdf5(path)) {
+    return emg_spikes_read(path, prefer_truth, out, err);
+  }
+  *out = (emg_spikes){0};
+  EMG_TRY(cli_load_recording(args, path, CLI_NEEDS_RATE, &recording, err));
+  if (recording.labels.n_units == 0) {
+    emg_fail(err, EMG_ERR_DATA, "this %s file holds no spike trains", recording.format);
+  } else {
+    *out = recording.labels;
+    recording.labels = (emg_spikes){0};
+  }
+  emg_recording_free(&recording);
+  return out->n_units > 0 ? EMG_OK : EMG_ERR_DATA;
+}
+
+emg_status cli_load_spikes(const cli_args *args, const char *path, bool prefer_truth,
+                           emg_spikes *out, emg_error *err) {
+  emg_status status = read_spikes(args, path, prefer_truth, out, err);
 
   if (status != EMG_OK) {
     emg_error_in_file(err, path);

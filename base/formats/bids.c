@@ -65,7 +65,9 @@ static void copy_cell(char *to, size_t size, const char *cell) {
 static emg_status read_table(const char *sidecar, emg_tsv *tsv, emg_error *err) {
   emg_status status = emg_tsv_read(sidecar, tsv, err);
 
-  if (status == EMG_OK && tsv->n_rows > ROWS_MAX) {
+  if (status != EMG_OK) {
+    emg_error_in_file(err, sidecar);
+  } else if (tsv->n_rows > ROWS_MAX) {
     status = emg_fail(err, EMG_ERR_DATA, "%s has %d lines; at most %d are read",
                       emg_path_name(sidecar), tsv->n_rows, ROWS_MAX);
     emg_tsv_free(tsv);
@@ -301,6 +303,12 @@ done:
 // --- folders ---
 
 typedef struct {
+  dev_t device;
+  ino_t inode;
+} place;
+
+typedef struct {
+  place folders[DEPTH_MAX + 1];  // from the one that was named down to the one being looked at
   int n, n_entries;
   char first[PATH_MAX];
   char names[240];
@@ -308,6 +316,17 @@ typedef struct {
 
 static int by_name(const struct dirent **a, const struct dirent **b) {
   return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+// A link back to a folder on the way down would show the same recordings again.
+static bool enter_folder(const struct stat *info, int depth, findings *found) {
+  for (int i = 0; i < depth; i++) {
+    if (found->folders[i].device == info->st_dev && found->folders[i].inode == info->st_ino) {
+      return false;
+    }
+  }
+  found->folders[depth] = (place){info->st_dev, info->st_ino};
+  return true;
 }
 
 // Recordings in a folder and below, in the order of their names; not those derived from others.
@@ -323,14 +342,16 @@ static void find_recordings(const char *folder, int depth, findings *found) {
     if (name[0] != '.' && found->n_entries++ < ENTRIES_MAX && emg_path_join(path, folder, name) &&
         stat(path, &info) == 0) {
       if (S_ISDIR(info.st_mode) && depth < DEPTH_MAX && strcmp(name, "derivatives") != 0 &&
-          strcmp(name, "sourcedata") != 0 && strcmp(name, "code") != 0) {
+          strcmp(name, "sourcedata") != 0 && strcmp(name, "code") != 0 &&
+          enter_folder(&info, depth + 1, found)) {
         find_recordings(path, depth + 1, found);
       } else if (S_ISREG(info.st_mode) && emg_bids_is_recording(name)) {
         size_t used = strlen(found->names);
         if (found->n++ == 0) {
           snprintf(found->first, sizeof found->first, "%s", path);
         }
-        snprintf(found->names + used, sizeof found->names - used, "%s%s", used ? ", " : "", name);
+        snprintf(found->names + used, sizeof found->names - used, "%s%.200s", used ? ", " : "",
+                 name);
       }
     }
     free(entries[i]);
@@ -351,6 +372,7 @@ emg_status emg_bids_resolve(const char *path, char recording[PATH_MAX], emg_erro
   if (access(path, R_OK | X_OK) != 0) {
     return emg_fail(err, EMG_ERR_IO, "cannot read folder %s: %s", path, strerror(errno));
   }
+  enter_folder(&info, 0, &found);
   find_recordings(path, 0, &found);
   if (found.n == 0) {
     return emg_fail(err, EMG_ERR_DATA,

@@ -142,7 +142,8 @@ static emg_status read_events(const char *path, double rate_hz, int64_t n_sample
   if (!(rate_hz > 0 && rate_hz < 1e9)) {
     status = emg_fail(err, EMG_ERR_DATA,
                       "the sampling rate of the spikes is not known: the recording they belong to "
-                      "is not beside them, and they do not give both onset and sample");
+                      "is not beside them, and they do not give both onset and sample; give it "
+                      "with --rate \"2048 Hz\"");
     goto done;
   }
   EMG_TRY_DONE(emg_alloc((size_t)e.tsv.n_rows, sizeof *spikes, &spikes, err));

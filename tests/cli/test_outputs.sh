@@ -93,6 +93,13 @@ says "at 1000 Hz"
 no_trace x.h5
 no_trace x.html
 
+printf 'onset\tunit_id\n0.5\t1\n0.75\t1\n1.0\t1\n' >times.tsv
+refused 4 "--rate" score times.tsv --truth a.h5
+refused 4 "--rate" validate times.tsv
+run 0 score times.tsv --truth times.tsv --rate '1 kHz' --min-roa 1 --json
+is_json
+run 0 validate times.tsv --rate 1000
+
 # no unit found is an answer: a file with empty arrays that every command takes
 run 0 decompose a.h5 -o none_found.h5 --set decompose.sil_min=1
 run 0 inspect none_found.h5

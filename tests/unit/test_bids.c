@@ -101,6 +101,18 @@ static void sidecars_describe_the_channels(void **state) {
   emg_recording_free(&rec);
 }
 
+static void a_link_back_shows_no_recording_twice(void **state) {
+  (void)state;
+  char link[300];
+
+  make_data_set();
+  snprintf(link, sizeof link, "%s/sub-1/emg/up", fixture_folder);
+  assert_int_equal(symlink("..", link), 0);
+  emg_recording rec = read_or_die(fixture_folder, NULL);
+  emg_recording_free(&rec);
+  unlink(link);
+}
+
 static void events_alone_know_their_rate(void **state) {
   (void)state;
   emg_spikes spikes;
@@ -183,6 +195,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_real_folder_is_read_from_any_level),
       cmocka_unit_test(sidecars_describe_the_channels),
+      cmocka_unit_test(a_link_back_shows_no_recording_twice),
       cmocka_unit_test(events_alone_know_their_rate),
       cmocka_unit_test(contradictions_are_refused),
       cmocka_unit_test(missing_sidecars_are_noted),
