@@ -4,6 +4,14 @@
 
 #include "cli/cli.h"
 
+#ifdef __SANITIZE_ADDRESS__
+// HDF5 1.10 loses a few hundred bytes of its own for a damaged object; leaks of ours still count.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:libhdf5_serial\n";
+}
+#endif
+
 // An output file must not get the number of a closed standard stream and be printed into. Standard
 // output is opened for reading, so that writing to it still fails.
 static void open_standard_streams(void) {
