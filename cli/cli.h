@@ -139,8 +139,8 @@ typedef enum {
 // A recording, with --rate, --scale and --map of the command if it has them.
 emg_status cli_load_recording(const cli_args *args, const char *path, cli_needs needs,
                               emg_recording *out, emg_error *err);
-// SHA-256 of the input (the first argument; if it is a preset, of the configuration) and the effective configuration, for
-// the provenance of an output.
+// SHA-256 of the input (the first argument; if it is a preset, of the configuration) and the
+// effective configuration, for the provenance of an output.
 typedef struct {
   char sha256[65];
   char *config_yaml;

@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 
-// Spike trains of a file, with --rate of the command where the file does not state it; findings name
-// the file.
+// Spike trains of a file, with --rate of the command where the file does not state it; findings
+// name the file.
 emg_status cli_load_spikes(const cli_args *args, const char *path, bool prefer_truth,
                            emg_spikes *out, emg_error *err);
 // Active units found with a rate of agreement of at least 0.5, as a fraction of active units.

@@ -146,7 +146,8 @@ static emg_status read_events(const char *path, double rate_hz, int64_t n_sample
                       "with --rate \"2048 Hz\"");
     goto done;
   }
-  EMG_TRY_DONE(emg_alloc((size_t)e.tsv.n_rows, sizeof *spikes, &spikes, err));
+  // one more than needed: a table of a header alone is sorted too
+  EMG_TRY_DONE(emg_alloc((size_t)e.tsv.n_rows + 1, sizeof *spikes, &spikes, err));
   EMG_TRY_DONE(collect(&e, rate_hz, spikes, &n, err));
   qsort(spikes, (size_t)n, sizeof *spikes, compare_spikes);
   status = make_trains(spikes, n, rate_hz, n_samples, out, err);

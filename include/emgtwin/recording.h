@@ -40,8 +40,8 @@ typedef struct {
 } emg_aux_channel;
 
 typedef struct {
-  char format[24];  // "emgtwin", "EDF+C", "BDF", "BIDS-EMG", "MATLAB 5 (DEMUSE)", ...
-  double rate_hz;             // 0 if unknown, which is read only where the options allow it
+  char format[24];        // "emgtwin", "EDF+C", "BDF", "BIDS-EMG", "MATLAB 5 (DEMUSE)", ...
+  double rate_hz;         // 0 if unknown, which is read only where the options allow it
   emg_array2f data;       // [channel][sample] uV
   bool is_physical;       // false: the file states no scale and values are raw counts
   char source_units[16];  // units the file stated ("mV"), "" if none
@@ -67,8 +67,8 @@ typedef struct {
   double rate_hz;   // overrides nothing: only fills a gap, and must agree where the file states it
   double scale_uv;  // uV per count where the file has no units
   const char *map;  // grid map file (.mat or .csv of channel numbers), where the file has no grid
-  bool allow_no_emg;  // a file of force or spike trains alone is read too, with no channels
-  bool allow_no_rate; // a file that does not state its rate is read too, with rate_hz 0 and a note
+  bool allow_no_emg;   // a file of force or spike trains alone is read too, with no channels
+  bool allow_no_rate;  // a file that does not state its rate is read too, with rate_hz 0 and a note
 } emg_read_options;
 
 // Read any supported file or BIDS folder; the format is told from content, not from the name.

@@ -144,6 +144,23 @@ static void events_alone_know_their_rate(void **state) {
   assert_int_equal(err.items[0].line, 2);
 }
 
+static void events_without_a_spike_are_no_units(void **state) {
+  (void)state;
+  emg_spikes spikes;
+  emg_error err;
+
+  make_data_set();
+  put_sidecars();
+  put("derivatives/d/sub-1/emg/sub-1_task-t_desc-x_events.tsv", "onset\tsample\tunit_id\n");
+  emg_recording rec = read_or_die(fixture_folder, NULL);
+  assert_int_equal(rec.labels.n_units, 0);
+  emg_recording_free(&rec);
+
+  const char *path = fixture_path("derivatives/d/sub-1/emg/sub-1_task-t_desc-x_events.tsv");
+  assert_int_equal(emg_spikes_read(path, false, &spikes, &err), EMG_ERR_DATA);
+  assert_non_null(strstr(emg_error_message(&err), "holds no spike trains"));
+}
+
 static void contradictions_are_refused(void **state) {
   (void)state;
   make_data_set();
@@ -197,6 +214,7 @@ int main(void) {
       cmocka_unit_test(sidecars_describe_the_channels),
       cmocka_unit_test(a_link_back_shows_no_recording_twice),
       cmocka_unit_test(events_alone_know_their_rate),
+      cmocka_unit_test(events_without_a_spike_are_no_units),
       cmocka_unit_test(contradictions_are_refused),
       cmocka_unit_test(missing_sidecars_are_noted),
       cmocka_unit_test(folders_without_or_with_many_recordings_say_so),
