@@ -117,6 +117,9 @@ emg_quoted emg_quote(const char *text) {
     body[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
   }
   body[length] = '\0';
+  for (size_t i = 0; (i += emg_utf8_valid_length(body + i, length - i)) < length;) {
+    body[i] = '?';
+  }
   snprintf(quoted.text, sizeof quoted.text, "'%s%s'", body, is_cut ? "..." : "");
   return quoted;
 }

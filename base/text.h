@@ -24,7 +24,8 @@ int emg_edit_distance(const char *a, const char *b);
 // True if a name at this distance from `written` is worth suggesting.
 bool emg_is_near(const char *written, int distance);
 
-// `text` between single quotes for a message: at most 60 bytes, control characters replaced.
+// `text` between single quotes for a message: at most 60 bytes, control characters and bytes that
+// are not UTF-8 replaced.
 typedef struct {
   char text[80];
 } emg_quoted;

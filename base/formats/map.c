@@ -7,6 +7,7 @@
 #include <emgtwin/array.h>
 
 #include "base/input_file.h"
+#include "base/text.h"
 #include "formats_priv.h"
 #include "mat_priv.h"
 
@@ -71,8 +72,9 @@ static emg_status read_text_map(const char *path, grid_map *map, emg_error *err)
   for (int i = 0; status == EMG_OK && i < n; i++) {
     const char *cell = table.cells[i];
     if (cell[0] && !emg_tsv_number(cell, &map->numbers[i])) {
-      status = emg_fail_at(err, EMG_ERR_DATA, "", i / map->n_columns + 1, 0,
-                           "'%.40s' in the grid map is not the number of a channel", cell);
+      status =
+          emg_fail_at(err, EMG_ERR_DATA, "", i / map->n_columns + 1, 0,
+                      "%s in the grid map is not the number of a channel", emg_quote(cell).text);
     }
   }
   emg_tsv_free(&table);

@@ -70,6 +70,7 @@ static void quotes_are_short_and_harmless(void **state) {
   (void)state;
   assert_string_equal(emg_quote("rows").text, "'rows'");
   assert_string_equal(emg_quote("a\x1b[0m\nb").text, "'a?[0m?b'");
+  assert_string_equal(emg_quote("\xe9\xc2\xb5\x9b").text, "'?\xc2\xb5?'");
   char text[200];
   for (int i = 0; i < 199; i += 2) {
     memcpy(text + i, "\xc2\xb5", 2);
