@@ -54,9 +54,9 @@ void figure_signal(FILE *out, const report_data *data) {
   double bar = 0.5 * lane / scale, x = axes.left + axes.width + 14;
   fprintf(out,
           "<path class=\"drive\" style=\"stroke-width:2\" d=\"M%.1f %.1fv%.1f\"/>"
-          "<text x=\"%.1f\" y=\"%.1f\">%.3g %s</text>\n",
-          x, axes.top + 0.5 * HEIGHT, 0.5 * lane, x - 6, axes.top + 0.5 * HEIGHT + 0.5 * lane + 16,
-          bar, rec->is_physical ? "uV" : "counts");
+          "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g %s</text>\n",
+          x, axes.top + 0.5 * HEIGHT, 0.5 * lane, WIDTH - 4,
+          axes.top + 0.5 * HEIGHT + 0.5 * lane + 16, bar, rec->is_physical ? "uV" : "counts");
   page_figure_end(out);
 }
 
@@ -317,7 +317,7 @@ static void draw_unit(FILE *out, const report_data *data, const shown_unit *unit
   double bar = 0.6 * cell_height;
   fprintf(out,
           "<path class=\"drive\" style=\"stroke-width:2\" d=\"M60 %.1fv%.1f\"/>"
-          "<text x=\"68\" y=\"%.1f\">%.3g uV</text>\n",
+          "<text x=\"68\" y=\"%.1f\">%.4g uV</text>\n",
           axes.top + axes.height + 44, bar, axes.top + axes.height + 44 + 0.5 * bar + 4,
           unit->peak_uv);
   page_figure_end(out);
