@@ -263,8 +263,12 @@ void emg_decomposition_free(emg_decomposition *d) {
   free(d->pnr_db);
   free(d->isi_cov);
   free(d->rate_hz);
+  free(d->detectability);
+  free(d->flags);
+  free(d->locked);
   emg_array2f_free(&d->source);
   emg_muap_bank_free(&d->muaps);
+  emg_filters_free(&d->filters);
   *d = (emg_decomposition){0};
 }
 
@@ -280,6 +284,124 @@ static emg_status read_figure(emg_h5 *file, const char *path, int64_t n, double 
     (*out)[i] = NAN;
   }
   return EMG_OK;
+}
+
+// What a user should know of each unit; left out by other versions and by foreign writers.
+static emg_status read_remarks(emg_h5 *file, emg_decomposition *out, emg_error *err) {
+  int64_t n = out->spikes.n_units;
+
+  if (emg_h5_has(file, "units/detectability")) {
+    EMG_TRY(read_figure(file, "units/detectability", n, &out->detectability, err));
+  }
+  if (emg_h5_has(file, "units/flags")) {
+    EMG_TRY(emg_alloc((size_t)n, sizeof *out->flags, &out->flags, err));
+    EMG_TRY(emg_h5_expect(file, "units/flags", 1, &n, err));
+    EMG_TRY(emg_h5_read(file, "units/flags", EMG_H5_I32, 1, &n, 0, out->flags, err));
+  }
+  if (emg_h5_has(file, "units/locked")) {
+    EMG_TRY(emg_alloc((size_t)n, sizeof *out->locked, &out->locked, err));
+    EMG_TRY(emg_h5_expect(file, "units/locked", 1, &n, err));
+    EMG_TRY(emg_h5_read(file, "units/locked", EMG_H5_U8, 1, &n, 0, out->locked, err));
+  }
+  return EMG_OK;
+}
+
+static bool is_finite(const double *values, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    if (!isfinite(values[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Filters are used blindly on every sample that comes: nothing odd may pass.
+static emg_status check_filters(const emg_filters *f, emg_error *err) {
+  int64_t n_weights = (int64_t)f->n_units * f->n_taps * f->n_channels;
+
+  for (int c = 0; c < f->n_channels; c++) {
+    if (f->channel[c] < 0 || f->channel[c] >= f->n_channels_recorded ||
+        (c > 0 && f->channel[c] <= f->channel[c - 1])) {
+      return emg_fail(err, EMG_ERR_DATA,
+                      "/filters/channel[%d] = %d is not an ascending index of %d recorded channels",
+                      c, f->channel[c], f->n_channels_recorded);
+    }
+  }
+  for (int64_t i = 0; i < n_weights; i++) {
+    if (!isfinite(f->weights[i])) {
+      return emg_fail(err, EMG_ERR_DATA, "/filters/weights hold values that are not finite");
+    }
+  }
+  if (!is_finite(f->threshold, f->n_units) || !is_finite(f->spike_centroid, f->n_units) ||
+      !is_finite(f->noise_centroid, f->n_units)) {
+    return emg_fail(err, EMG_ERR_DATA, "/filters hold thresholds that are not finite");
+  }
+  double half_hz = f->rate_hz / 2;
+  if (!(f->rate_hz > 0 && f->rate_hz <= 1e6) || !(f->band_low_hz >= 0) ||
+      !(f->band_low_hz < half_hz) || !(f->band_high_hz >= 0 && f->band_high_hz < half_hz) ||
+      !(f->notch_hz >= 0 && f->notch_hz < half_hz) ||
+      !(f->refractory_ms > 0 && f->refractory_ms <= 1000)) {
+    return emg_fail(err, EMG_ERR_DATA,
+                    "/filters/weights state a rate of %g Hz, a band of %g to %g Hz, a notch of %g "
+                    "Hz and a refractory time of %g ms, which do not go together",
+                    f->rate_hz, f->band_low_hz, f->band_high_hz, f->notch_hz, f->refractory_ms);
+  }
+  return EMG_OK;
+}
+
+static emg_status read_filter_arrays(emg_h5 *file, emg_filters *f, emg_error *err) {
+  const int64_t n = f->n_units, n_channels = f->n_channels;
+  const int64_t dims[] = {f->n_units, f->n_taps, f->n_channels};
+  const struct {
+    const char *path;
+    double *values;
+  } vectors[] = {{"filters/threshold", f->threshold},
+                 {"filters/spike_centroid", f->spike_centroid},
+                 {"filters/noise_centroid", f->noise_centroid}};
+
+  EMG_TRY(emg_h5_read(file, "filters/weights", EMG_H5_F32, 3, dims, 0, f->weights, err));
+  EMG_TRY(emg_h5_read(file, "filters/channel", EMG_H5_I32, 1, &n_channels, 0, f->channel, err));
+  EMG_TRY(emg_h5_read(file, "filters/delay", EMG_H5_I32, 1, &n, 0, f->delay, err));
+  for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+    EMG_TRY(emg_h5_read(file, vectors[i].path, EMG_H5_F64, 1, &n, 0, vectors[i].values, err));
+  }
+  return EMG_OK;
+}
+
+static emg_status read_filters(emg_h5 *file, int n_units, emg_filters *out, emg_error *err) {
+  const int taps_max = 4096;
+  const char *const weights = "filters/weights";
+  int64_t dims[] = {n_units, -1, -1};
+  double n_recorded = 0;
+
+  *out = (emg_filters){0};
+  if (!emg_h5_has(file, weights)) {
+    return EMG_OK;
+  }
+  EMG_TRY(emg_h5_expect(file, weights, 3, dims, err));
+  if (!emg_h5_attribute(file, "filters/channel", "n_channels_recorded", &n_recorded) ||
+      !(n_recorded >= 1 && n_recorded <= CHANNELS_MAX) || dims[1] < 1 || dims[1] > taps_max ||
+      dims[2] < 1 || dims[2] > (int64_t)n_recorded) {
+    return emg_fail(err, EMG_ERR_DATA, "/%s has %lld taps and %lld of %g channels", weights,
+                    (long long)dims[1], (long long)dims[2], n_recorded);
+  }
+  EMG_TRY(emg_filters_create(n_units, (int)dims[1], (int)dims[2], out, err));
+  out->n_channels_recorded = (int)n_recorded;
+  const struct {
+    const char *name;
+    double *value;
+  } scalars[] = {{"sampling_rate_hz", &out->rate_hz},
+                 {"band_low_hz", &out->band_low_hz},
+                 {"band_high_hz", &out->band_high_hz},
+                 {"notch_hz", &out->notch_hz},
+                 {"refractory_ms", &out->refractory_ms}};
+  for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
+    if (!emg_h5_attribute(file, weights, scalars[i].name, scalars[i].value)) {
+      return emg_fail(err, EMG_ERR_DATA, "/%s has no attribute %s", weights, scalars[i].name);
+    }
+  }
+  EMG_TRY(read_filter_arrays(file, out, err));
+  return check_filters(out, err);
 }
 
 emg_status emg_file_read_decomposition(const char *path, emg_decomposition *out, emg_error *err) {
@@ -298,6 +420,8 @@ emg_status emg_file_read_decomposition(const char *path, emg_decomposition *out,
   EMG_TRY_DONE(read_figure(file, "units/pnr_db", n, &out->pnr_db, err));
   EMG_TRY_DONE(read_figure(file, "units/isi_cov", n, &out->isi_cov, err));
   EMG_TRY_DONE(read_figure(file, "units/rate_hz", n, &out->rate_hz, err));
+  EMG_TRY_DONE(read_remarks(file, out, err));
+  EMG_TRY_DONE(read_filters(file, n, &out->filters, err));
   EMG_TRY_DONE(read_muaps(file, "units/muap", n, &out->muaps, err));
   status = read_rows2f(file, "units/source", &out->source, err);
 done:

@@ -305,16 +305,60 @@ static emg_status write_truth(emg_h5 *file, const emg_truth *truth, int threads,
   return truth->fault.n_rows > 0 ? write_fault(file, &truth->fault, threads, err) : EMG_OK;
 }
 
+// /filters: separation filters and what turns their sources into spikes
+static emg_status write_filters(emg_h5 *file, const emg_filters *f, emg_error *err) {
+  const int64_t n = f->n_units, n_channels = f->n_channels;
+  const int64_t dims[] = {f->n_units, f->n_taps, f->n_channels};
+  const struct {
+    const char *name;
+    double value;
+  } scalars[] = {{"sampling_rate_hz", f->rate_hz},
+                 {"band_low_hz", f->band_low_hz},
+                 {"band_high_hz", f->band_high_hz},
+                 {"notch_hz", f->notch_hz},
+                 {"refractory_ms", f->refractory_ms}};
+
+  EMG_TRY(emg_h5_write(file, "filters/weights", EMG_H5_F32, 3, dims, 0, f->weights, 0, err));
+  EMG_TRY(emg_h5_set_text(file, "filters/weights", "units", "1/uV", err));
+  EMG_TRY(emg_h5_write(file, "filters/channel", EMG_H5_I32, 1, &n_channels, 0, f->channel, 0, err));
+  EMG_TRY(
+      emg_h5_set_i64(file, "filters/channel", "n_channels_recorded", f->n_channels_recorded, err));
+  EMG_TRY(write_vector(file, "filters/threshold", f->threshold, f->n_units, err));
+  EMG_TRY(write_vector(file, "filters/spike_centroid", f->spike_centroid, f->n_units, err));
+  EMG_TRY(write_vector(file, "filters/noise_centroid", f->noise_centroid, f->n_units, err));
+  EMG_TRY(emg_h5_write(file, "filters/delay", EMG_H5_I32, 1, &n, 0, f->delay, 0, err));
+  EMG_TRY(emg_h5_set_text(file, "filters/delay", "units", "samples", err));
+  for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
+    EMG_TRY(emg_h5_set_f64(file, "filters/weights", scalars[i].name, scalars[i].value, err));
+  }
+  return EMG_OK;
+}
+
 static emg_status write_decomposition(emg_h5 *file, const emg_decomposition *d, int threads,
                                       emg_error *err) {
   const char *const names[] = {"units/sil", "units/pnr_db", "units/isi_cov", "units/rate_hz"};
   const double *const values[] = {d->sil, d->pnr_db, d->isi_cov, d->rate_hz};
+  const int64_t n = d->spikes.n_units;
 
   EMG_TRY(write_spikes(file, "units", &d->spikes, err));
   for (int i = 0; i < 4; i++) {
     if (values[i] || d->spikes.n_units == 0) {
       EMG_TRY(write_vector(file, names[i], values[i], d->spikes.n_units, err));
     }
+  }
+  if (d->detectability) {
+    EMG_TRY(write_vector(file, "units/detectability", d->detectability, d->spikes.n_units, err));
+  }
+  if (d->flags) {
+    EMG_TRY(emg_h5_write(file, "units/flags", EMG_H5_I32, 1, &n, 0, d->flags, 0, err));
+    EMG_TRY(emg_h5_set_text(file, "units/flags", "bits",
+                            "1 may be two units, 2 hard to detect, 4 intermittent, 8 edited", err));
+  }
+  if (d->locked) {
+    EMG_TRY(emg_h5_write(file, "units/locked", EMG_H5_U8, 1, &n, 0, d->locked, 0, err));
+  }
+  if (d->filters.n_units > 0) {
+    EMG_TRY(write_filters(file, &d->filters, err));
   }
   EMG_TRY(write_muaps(file, "units/muap", &d->muaps, threads, err));
   return d->source.n_rows > 0 ? write_rows2f(file, "units/source", &d->source, threads, err)

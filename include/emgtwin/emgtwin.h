@@ -14,6 +14,7 @@
 #include <emgtwin/electrodes.h>
 #include <emgtwin/engine.h>
 #include <emgtwin/file.h>
+#include <emgtwin/filters.h>
 #include <emgtwin/log.h>
 #include <emgtwin/model.h>
 #include <emgtwin/muap.h>

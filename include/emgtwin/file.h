@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include <emgtwin/array.h>
+#include <emgtwin/filters.h>
 #include <emgtwin/muap.h>
 #include <emgtwin/recording.h>
 #include <emgtwin/spikes.h>
@@ -28,12 +29,25 @@ typedef struct {
 } emg_truth;
 void emg_truth_free(emg_truth *truth);
 
+// What a user should look at before trusting a unit; bits of emg_decomposition.flags.
+typedef enum {
+  EMG_UNIT_MAY_BE_TWO = 1,      // irregular and not well separated: may hold two units' spikes
+  EMG_UNIT_HARD_TO_DETECT = 2,  // spikes stand less than 9 standard deviations above the noise
+  EMG_UNIT_INTERMITTENT = 4,    // fires in a small part of the recording
+  EMG_UNIT_EDITED = 8,          // changed by hand since it was found
+} emg_unit_flag;
+
 // Spike trains found in a recording, with their figures.
 typedef struct {
   emg_spikes spikes;
   double *sil, *pnr_db, *isi_cov, *rate_hz;  // one per unit
-  emg_array2f source;                        // [unit][sample], empty unless kept
-  emg_muap_bank muaps;                       // spike-triggered averages, n_units 0 if none
+  double *detectability;  // height of a unit's spikes over the standard deviation of what is left
+                          // of the signal in its source; NULL if unknown
+  int32_t *flags;         // of emg_unit_flag; NULL if unknown
+  uint8_t *locked;        // 1: editing leaves the unit alone; NULL: none is
+  emg_array2f source;     // [unit][sample], empty unless kept
+  emg_muap_bank muaps;    // spike-triggered averages, n_units 0 if none
+  emg_filters filters;    // for new data from the same electrodes, n_units 0 if none
 } emg_decomposition;
 void emg_decomposition_free(emg_decomposition *d);
 
