@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <base/filter.h>
 #include <emgtwin/config.h>
 #include <emgtwin/file.h>
 #include <emgtwin/log.h>
@@ -120,6 +121,9 @@ emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
                        const emg_monitor *monitor, int64_t margin, emg_prepared *out,
                        emg_error *err);
 void emg_prepared_free(emg_prepared *prepared);
+// The filter every channel goes through, forwards and backwards.
+emg_status emg_prepare_filter(const struct emg_config_decompose *config, double rate_hz,
+                              emg_filter *filter, emg_error *err);
 
 // --- search and refinement (search.c, refine.c) ---
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <base/filter.h>
 #include <base/lin.h>
 #include <emgtwin/array.h>
 
@@ -204,8 +203,8 @@ done:
 
 // --- filtering ---
 
-static emg_status design(const struct emg_config_decompose *config, double rate_hz,
-                         emg_filter *filter, emg_error *err) {
+emg_status emg_prepare_filter(const struct emg_config_decompose *config, double rate_hz,
+                              emg_filter *filter, emg_error *err) {
   const double notch_width_hz = 2;
   double high_hz = fmin(config->band_high_hz, 0.45 * rate_hz);
 
@@ -426,7 +425,7 @@ emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
 
   *out = (emg_prepared){0};
   EMG_TRY(check_length(rec, keys, err));
-  EMG_TRY(design(keys, rec->rate_hz, &filter, err));
+  EMG_TRY(emg_prepare_filter(keys, rec->rate_hz, &filter, err));
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *s, &s, err));
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *rms, &rms, err));
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *scratch, &scratch, err));
