@@ -21,8 +21,8 @@ typedef struct {
 
 // Delayed copies a channel: 1000 / channels at 2048 Hz (Negro et al. 2016), 4 to 32, the same time
 // at other rates, and no more than keep the covariance small.
-static emg_status choose_taps(const struct emg_config_decompose *config, int n_channels,
-                              double rate_hz, int *n_taps, emg_error *err) {
+emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_channels,
+                           double rate_hz, int *n_taps, emg_error *err) {
   const double usual_rate_hz = 2048;
   const int dimensions_most = 1280, dimensions_refused = 8192;
 
@@ -56,7 +56,7 @@ static emg_status start(ckc *c, const emg_recording *rec, const emg_config *conf
 
   c->units.half_window = (int64_t)lround(half_window_ms * rec->rate_hz / 1000);
   EMG_TRY(emg_prepare(rec, config, c->monitor, 2 * c->units.half_window + 1, &c->prepared, err));
-  EMG_TRY(choose_taps(c->config, c->prepared.signal.n_channels, rec->rate_hz, &c->n_taps, err));
+  EMG_TRY(emg_choose_taps(c->config, c->prepared.signal.n_channels, rec->rate_hz, &c->n_taps, err));
   if (c->n_taps > 2 * c->units.half_window) {
     c->n_taps = (int)(2 * c->units.half_window);
   }

@@ -89,6 +89,10 @@ emg_status emg_extended_lags(const emg_signal *x, int n_taps, const emg_spans *s
 
 // --- covariance and its inverse (whitener.c) ---
 
+// covariance[D][D] of xe over the spans, from the lag covariances, as a block Toeplitz matrix.
+emg_status emg_extended_covariance(const emg_signal *x, int n_taps, const emg_spans *spans,
+                                   double *covariance, emg_error *err);
+
 typedef struct {
   int n_taps, n_dimensions, rank;
   float *covariance;  // [D][D]
@@ -211,6 +215,11 @@ int64_t emg_refractory_samples(const struct emg_config_decompose *config, double
 // spike-triggered averages of the recording.
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
                        const emg_units *units, emg_decomposition *out, emg_error *err);
+
+// Delayed copies a channel that the configuration asks for, or that suit the recording (ckc.c).
+// EMG_ERR_CONFIG if there are too many.
+emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_channels,
+                           double rate_hz, int *n_taps, emg_error *err);
 
 // The method "ckc" (ckc.c).
 emg_status emg_ckc_run(const emg_recording *rec, const emg_config *config,

@@ -81,23 +81,34 @@ static emg_status invert(emg_whitener *w, const double *vectors, const double *v
   return EMG_OK;
 }
 
+emg_status emg_extended_covariance(const emg_signal *x, int n_taps, const emg_spans *spans,
+                                   double *covariance, emg_error *err) {
+  float *lags;
+
+  EMG_TRY(emg_alloc_aligned((size_t)n_taps * (size_t)x->n_channels * (size_t)x->n_channels,
+                            sizeof *lags, &lags, err));
+  emg_status status = emg_extended_lags(x, n_taps, spans, lags, err);
+  if (status == EMG_OK) {
+    fill_toeplitz(n_taps, x->n_channels, lags, covariance);
+  }
+  free(lags);
+  return status;
+}
+
 emg_status emg_whitener_create(const emg_signal *x, int n_taps, const emg_spans *spans,
                                emg_whitener *out, emg_error *err) {
   int n = n_taps * x->n_channels;
   size_t n_square = (size_t)n * (size_t)n;
-  float *lags = NULL;
   double *matrix = NULL, *values = NULL;
   emg_status status;
 
   *out = (emg_whitener){.n_taps = n_taps, .n_dimensions = n};
-  EMG_TRY_DONE(emg_alloc_aligned((size_t)n * (size_t)x->n_channels, sizeof *lags, &lags, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_square, sizeof *matrix, &matrix, err));
   EMG_TRY_DONE(emg_alloc_aligned((size_t)n, sizeof *values, &values, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_square, sizeof(float), &out->covariance, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_square, sizeof(float), &out->inverse, err));
 
-  EMG_TRY_DONE(emg_extended_lags(x, n_taps, spans, lags, err));
-  fill_toeplitz(n_taps, x->n_channels, lags, matrix);
+  EMG_TRY_DONE(emg_extended_covariance(x, n_taps, spans, matrix, err));
   for (size_t i = 0; i < n_square; i++) {
     out->covariance[i] = (float)matrix[i];
   }
@@ -105,7 +116,6 @@ emg_status emg_whitener_create(const emg_signal *x, int n_taps, const emg_spans 
   EMG_TRY_DONE(invert(out, matrix, values, err));
 
 done:
-  free(lags);
   free(matrix);
   free(values);
   if (status != EMG_OK) {
