@@ -117,6 +117,8 @@ void emg_whitener_apply(const emg_whitener *whitener, int n, const float *in, fl
 typedef struct {
   emg_signal signal;  // usable channels, filtered, of unit median root mean square
   int *channel;       // of the recording, for each channel of the signal
+  bool *is_usable;    // for each: false where it is all 0, see emg_prepare_like
+  double scale;       // of the recording's units
 } emg_prepared;
 
 // Leaves out channels that are marked bad or found unusable, with the reason in the log; filters.
@@ -124,6 +126,11 @@ typedef struct {
 emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
                        const emg_monitor *monitor, int64_t margin, emg_prepared *out,
                        emg_error *err);
+// Another part of the same recording in the same way: the channels and the scale of `like`.
+// Channels of these that are unusable here are 0. EMG_ERR_DATA as above.
+emg_status emg_prepare_like(const emg_recording *rec, const emg_config *config,
+                            const emg_prepared *like, int64_t margin, emg_prepared *out,
+                            emg_error *err);
 void emg_prepared_free(emg_prepared *prepared);
 // The filter every channel goes through, forwards and backwards.
 emg_status emg_prepare_filter(const struct emg_config_decompose *config, double rate_hz,

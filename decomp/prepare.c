@@ -338,11 +338,20 @@ static emg_status check_length(const emg_recording *rec, const struct emg_config
   return EMG_OK;
 }
 
+static bool uses_channel(const emg_prepared *prepared, int channel) {
+  for (int i = 0; i < prepared->signal.n_channels; i++) {
+    if (prepared->channel[i] == channel) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // States from the samples of each channel alone and its size beside the others; *size is the median
 // root mean square.
-static emg_status screen_samples(const emg_recording *rec, screening *s, double *rms,
-                                 double *scratch, double *size, const emg_monitor *monitor,
-                                 emg_error *err) {
+static emg_status screen_samples(const emg_recording *rec, const emg_prepared *like, screening *s,
+                                 double *rms, double *scratch, double *size,
+                                 const emg_monitor *monitor, emg_error *err) {
   int n = rec->data.n_rows;
 
 #pragma omp parallel for schedule(dynamic)
@@ -352,6 +361,10 @@ static emg_status screen_samples(const emg_recording *rec, screening *s, double 
     if (s[c].state == EMG_CHANNEL_GOOD && rec->channels[c].state != EMG_CHANNEL_GOOD) {
       s[c].state = rec->channels[c].state;
       snprintf(s[c].why, sizeof s[c].why, "said so by the file");
+    }
+    if (like && !uses_channel(like, c)) {
+      s[c].state = EMG_CHANNEL_MARKED;
+      snprintf(s[c].why, sizeof s[c].why, "left out in another part of the recording");
     }
   }
   reinstate_common_fault(rec, s, EMG_CHANNEL_SATURATED, monitor);
@@ -387,14 +400,19 @@ done:
 }
 
 // Lay the channels in use out [sample][channel], in tiles that stay in cache.
-static emg_status interleave(const emg_array2f *filtered, const screening *s, double rate_hz,
-                             int64_t margin, emg_prepared *out, emg_error *err) {
+static emg_status interleave(const emg_array2f *filtered, const screening *s,
+                             const emg_prepared *like, double rate_hz, int64_t margin,
+                             emg_prepared *out, emg_error *err) {
   enum { TILE = 64 };
+  size_t n_rows = (size_t)filtered->n_rows;
   int n = 0;
 
-  EMG_TRY(emg_alloc((size_t)filtered->n_rows, sizeof *out->channel, &out->channel, err));
+  EMG_TRY(emg_alloc(n_rows, sizeof *out->channel, &out->channel, err));
+  EMG_TRY(emg_alloc(n_rows, sizeof *out->is_usable, &out->is_usable, err));
   for (int c = 0; c < filtered->n_rows; c++) {
-    if (s[c].state == EMG_CHANNEL_GOOD) {
+    bool is_good = s[c].state == EMG_CHANNEL_GOOD;
+    if (like ? uses_channel(like, c) : is_good) {
+      out->is_usable[n] = is_good;
       out->channel[n++] = c;
     }
   }
@@ -412,9 +430,10 @@ static emg_status interleave(const emg_array2f *filtered, const screening *s, do
   return EMG_OK;
 }
 
-emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
-                       const emg_monitor *monitor, int64_t margin, emg_prepared *out,
-                       emg_error *err) {
+// `like` NULL: all channels, and the scale from the data.
+static emg_status prepare(const emg_recording *rec, const emg_config *config,
+                          const emg_prepared *like, const emg_monitor *monitor, int64_t margin,
+                          emg_prepared *out, emg_error *err) {
   const struct emg_config_decompose *keys = &config->decompose;
   int n = rec->data.n_rows;
   emg_array2f filtered = {0};
@@ -431,13 +450,16 @@ emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *scratch, &scratch, err));
 
   // 1. channels that cannot be used by themselves; 2. filters; 3. channels unlike the others
-  EMG_TRY_DONE(screen_samples(rec, s, rms, scratch, &size, monitor, err));
-  EMG_TRY_DONE(filter_channels(rec, s, 1 / size, &filter, &filtered, err));
+  EMG_TRY_DONE(screen_samples(rec, like, s, rms, scratch, &size, monitor, err));
+  out->scale = like ? like->scale : 1 / size;
+  EMG_TRY_DONE(filter_channels(rec, s, out->scale, &filter, &filtered, err));
   int64_t edge = (int64_t)(keys->edge_s * rec->rate_hz);
   EMG_TRY_DONE(screen_filtered(rec, &filtered, edge, s, rms, scratch, err));
-  report(rec, s, count_good(n, s), monitor);
+  if (!like) {
+    report(rec, s, count_good(n, s), monitor);
+  }
   EMG_TRY_DONE(check_enough(rec, s, err));
-  EMG_TRY_DONE(interleave(&filtered, s, rec->rate_hz, margin, out, err));
+  EMG_TRY_DONE(interleave(&filtered, s, like, rec->rate_hz, margin, out, err));
 
 done:
   emg_array2f_free(&filtered);
@@ -450,8 +472,21 @@ done:
   return status;
 }
 
+emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
+                       const emg_monitor *monitor, int64_t margin, emg_prepared *out,
+                       emg_error *err) {
+  return prepare(rec, config, NULL, monitor, margin, out, err);
+}
+
+emg_status emg_prepare_like(const emg_recording *rec, const emg_config *config,
+                            const emg_prepared *like, int64_t margin, emg_prepared *out,
+                            emg_error *err) {
+  return prepare(rec, config, like, NULL, margin, out, err);
+}
+
 void emg_prepared_free(emg_prepared *prepared) {
   emg_signal_free(&prepared->signal);
   free(prepared->channel);
+  free(prepared->is_usable);
   *prepared = (emg_prepared){0};
 }

@@ -242,6 +242,41 @@ static void too_little_is_refused_in_a_sentence(void **state) {
   emg_recording_free(&rec);
 }
 
+// A part on its own differs from the same part of the whole by the ends of the filter alone.
+static void a_part_is_prepared_like_the_whole(void **state) {
+  (void)state;
+  enum { BEGIN = 1500, LENGTH = 4000, ENDS = 400 };
+  emg_recording rec = make_recording(), part;
+  emg_config config;
+  emg_prepared whole, like;
+
+  emg_config_defaults(&config);
+  memset(emg_row2f(&rec.data, 3), 0, N * sizeof(float));
+  assert_int_equal(emg_prepare(&rec, &config, NULL, 10, &whole, NULL), EMG_OK);
+  assert_int_equal(emg_recording_create(M, LENGTH, rate_hz, &part, NULL), EMG_OK);
+  for (int c = 0; c < M; c++) {
+    for (int i = 0; i < LENGTH; i++) {
+      // the channel that is dead elsewhere lives here, another one dies here
+      emg_row2f(&part.data, c)[i] =
+          c == 7 ? 0 : emg_row2f(&rec.data, c == 3 ? 4 : c)[BEGIN + i] + (c == 3 ? i % 7 : 0);
+    }
+  }
+  assert_int_equal(emg_prepare_like(&part, &config, &whole, 10, &like, NULL), EMG_OK);
+  assert_int_equal(like.signal.n_channels, M - 1);
+  assert_memory_equal(like.channel, whole.channel, (M - 1) * sizeof *whole.channel);
+  for (int c = 0; c < M - 1; c++) {
+    assert_int_equal(like.is_usable[c], like.channel[c] != 7);
+    for (int64_t i = ENDS; i < LENGTH - ENDS; i++) {
+      float expected = like.is_usable[c] ? emg_signal_row(&whole.signal, BEGIN + i)[c] : 0;
+      assert_float_equal(emg_signal_row(&like.signal, i)[c], expected, 1e-4);
+    }
+  }
+  emg_prepared_free(&whole);
+  emg_prepared_free(&like);
+  emg_recording_free(&part);
+  emg_recording_free(&rec);
+}
+
 static void extreme_values_do_not_spread(void **state) {
   (void)state;
   emg_recording rec = make_recording();
@@ -267,6 +302,7 @@ int main(void) {
       cmocka_unit_test(a_fault_that_most_channels_share_is_accepted_with_a_warning),
       cmocka_unit_test(mains_are_notched_with_their_harmonics),
       cmocka_unit_test(too_little_is_refused_in_a_sentence),
+      cmocka_unit_test(a_part_is_prepared_like_the_whole),
       cmocka_unit_test(extreme_values_do_not_spread),
   };
   emg_init();
