@@ -24,6 +24,7 @@
 #include <emgtwin/simulate.h>
 #include <emgtwin/spikes.h>
 #include <emgtwin/status.h>
+#include <emgtwin/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
