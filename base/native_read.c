@@ -8,20 +8,16 @@
 #include <string.h>
 
 #include "formats.h"
-#include "h5.h"
+#include "native_priv.h"
 
-enum { CHANNELS_MAX = 65536, UNITS_MAX = 1 << 20 };
-
-// Name the file in what is wrong with it.
-static emg_status in_file(emg_status status, const char *path, emg_error *err) {
+emg_status emg_native_in_file(emg_status status, const char *path, emg_error *err) {
   if (status != EMG_OK) {
     emg_error_in_file(err, path);
   }
   return status;
 }
 
-// An HDF5 file of ours that was written to its end.
-static emg_status open_native(const char *path, emg_h5 **file, emg_error *err) {
+emg_status emg_native_open(const char *path, emg_h5 **file, emg_error *err) {
   double complete = 0;
 
   EMG_TRY(emg_h5_open(path, file, err));
@@ -75,7 +71,8 @@ static int64_t find_length(emg_h5 *file, const char *object) {
   return 0;
 }
 
-static emg_status read_spikes(emg_h5 *file, const char *group, emg_spikes *out, emg_error *err) {
+emg_status emg_native_read_trains(emg_h5 *file, const char *group, emg_spikes *out,
+                                  emg_error *err) {
   char offsets[64], samples[64];
   int64_t n_offsets = -1, n_samples = -1;
   emg_status status;
@@ -85,7 +82,7 @@ static emg_status read_spikes(emg_h5 *file, const char *group, emg_spikes *out, 
   snprintf(samples, sizeof samples, "%s/spike_samples", group);
   EMG_TRY(emg_h5_expect(file, offsets, 1, &n_offsets, err));
   EMG_TRY(emg_h5_expect(file, samples, 1, &n_samples, err));
-  if (n_offsets < 1 || n_offsets > UNITS_MAX) {
+  if (n_offsets < 1 || n_offsets > EMG_NATIVE_UNITS_MAX) {
     return emg_fail(err, EMG_ERR_DATA, "/%s has %lld entries; it needs one more than units",
                     offsets, (long long)n_offsets);
   }
@@ -118,8 +115,8 @@ done:
   return status;
 }
 
-static emg_status read_muaps(emg_h5 *file, const char *path, int n_units, emg_muap_bank *out,
-                             emg_error *err) {
+emg_status emg_native_read_muaps(emg_h5 *file, const char *path, int n_units, emg_muap_bank *out,
+                                 emg_error *err) {
   int64_t dims[] = {n_units, -1, -1};
   double origin = 0;
 
@@ -128,7 +125,7 @@ static emg_status read_muaps(emg_h5 *file, const char *path, int n_units, emg_mu
     return EMG_OK;
   }
   EMG_TRY(emg_h5_expect(file, path, 3, dims, err));
-  if (dims[1] > CHANNELS_MAX || dims[2] > INT_MAX) {
+  if (dims[1] > EMG_NATIVE_CHANNELS_MAX || dims[2] > INT_MAX) {
     return emg_fail(err, EMG_ERR_DATA, "/%s has %lld channels of %lld taps", path,
                     (long long)dims[1], (long long)dims[2]);
   }
@@ -153,7 +150,7 @@ static emg_status read_column(emg_h5 *file, const char *group, const char *name,
 
   snprintf(path, sizeof path, "%s/%s", group, name);
   EMG_TRY(emg_h5_expect(file, path, 1, &n, err));
-  if (n > UNITS_MAX) {
+  if (n > EMG_NATIVE_UNITS_MAX) {
     return emg_fail(err, EMG_ERR_DATA, "/%s has %lld entries", path, (long long)n);
   }
   emg_h5_attribute_text(file, path, "units", unit, sizeof unit);
@@ -190,15 +187,15 @@ static emg_status read_table(emg_h5 *file, const char *group, int n_rows, emg_ta
 }
 
 static emg_status check_rows(const char *path, const int64_t dims[2], emg_error *err) {
-  if (dims[0] > CHANNELS_MAX) {
+  if (dims[0] > EMG_NATIVE_CHANNELS_MAX) {
     return emg_fail(err, EMG_ERR_DATA, "/%s has %lld rows; more than %d are not supported", path,
-                    (long long)dims[0], CHANNELS_MAX);
+                    (long long)dims[0], EMG_NATIVE_CHANNELS_MAX);
   }
   return EMG_OK;
 }
 
 // Optional two-dimensional datasets; empty if absent.
-static emg_status read_rows2f(emg_h5 *file, const char *path, emg_array2f *out, emg_error *err) {
+emg_status emg_native_read_rows(emg_h5 *file, const char *path, emg_array2f *out, emg_error *err) {
   int64_t dims[] = {-1, -1};
 
   *out = (emg_array2f){0};
@@ -238,198 +235,23 @@ emg_status emg_file_read_truth(const char *path, emg_truth *out, emg_error *err)
   emg_status status;
 
   *out = (emg_truth){0};
-  EMG_TRY(in_file(open_native(path, &file, err), path, err));
+  EMG_TRY(emg_native_in_file(emg_native_open(path, &file, err), path, err));
   if (!emg_h5_has(file, "truth")) {
     status = emg_fail(err, EMG_ERR_DATA, "the file holds no ground truth (no /truth)");
     goto done;
   }
-  EMG_TRY_DONE(read_spikes(file, "truth", &out->spikes, err));
-  EMG_TRY_DONE(read_muaps(file, "truth/muap", out->spikes.n_units, &out->muaps, err));
+  EMG_TRY_DONE(emg_native_read_trains(file, "truth", &out->spikes, err));
+  EMG_TRY_DONE(emg_native_read_muaps(file, "truth/muap", out->spikes.n_units, &out->muaps, err));
   EMG_TRY_DONE(read_table(file, "truth/units", out->spikes.n_units, &out->units, err));
   EMG_TRY_DONE(read_rows2d(file, "truth/excitation", &out->excitation, err));
   EMG_TRY_DONE(read_rows2d(file, "truth/force", &out->force, err));
-  status = read_rows2f(file, "truth/fault", &out->fault, err);
+  status = emg_native_read_rows(file, "truth/fault", &out->fault, err);
 done:
   emg_h5_close(file);
   if (status != EMG_OK) {
     emg_truth_free(out);
   }
-  return in_file(status, path, err);
-}
-
-void emg_decomposition_free(emg_decomposition *d) {
-  emg_spikes_free(&d->spikes);
-  free(d->sil);
-  free(d->pnr_db);
-  free(d->isi_cov);
-  free(d->rate_hz);
-  free(d->detectability);
-  free(d->flags);
-  free(d->locked);
-  emg_array2f_free(&d->source);
-  emg_muap_bank_free(&d->muaps);
-  emg_filters_free(&d->filters);
-  *d = (emg_decomposition){0};
-}
-
-// One figure per unit; NaN where the file does not have it.
-static emg_status read_figure(emg_h5 *file, const char *path, int64_t n, double **out,
-                              emg_error *err) {
-  EMG_TRY(emg_alloc((size_t)n, sizeof **out, out, err));
-  if (emg_h5_has(file, path)) {
-    EMG_TRY(emg_h5_expect(file, path, 1, &n, err));
-    return emg_h5_read(file, path, EMG_H5_F64, 1, &n, 0, *out, err);
-  }
-  for (int64_t i = 0; i < n; i++) {
-    (*out)[i] = NAN;
-  }
-  return EMG_OK;
-}
-
-// What a user should know of each unit; left out by other versions and by foreign writers.
-static emg_status read_remarks(emg_h5 *file, emg_decomposition *out, emg_error *err) {
-  int64_t n = out->spikes.n_units;
-
-  if (emg_h5_has(file, "units/detectability")) {
-    EMG_TRY(read_figure(file, "units/detectability", n, &out->detectability, err));
-  }
-  if (emg_h5_has(file, "units/flags")) {
-    EMG_TRY(emg_alloc((size_t)n, sizeof *out->flags, &out->flags, err));
-    EMG_TRY(emg_h5_expect(file, "units/flags", 1, &n, err));
-    EMG_TRY(emg_h5_read(file, "units/flags", EMG_H5_I32, 1, &n, 0, out->flags, err));
-  }
-  if (emg_h5_has(file, "units/locked")) {
-    EMG_TRY(emg_alloc((size_t)n, sizeof *out->locked, &out->locked, err));
-    EMG_TRY(emg_h5_expect(file, "units/locked", 1, &n, err));
-    EMG_TRY(emg_h5_read(file, "units/locked", EMG_H5_U8, 1, &n, 0, out->locked, err));
-  }
-  return EMG_OK;
-}
-
-static bool is_finite(const double *values, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    if (!isfinite(values[i])) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// Filters are used blindly on every sample that comes: nothing odd may pass.
-static emg_status check_filters(const emg_filters *f, emg_error *err) {
-  int64_t n_weights = (int64_t)f->n_units * f->n_taps * f->n_channels;
-
-  for (int c = 0; c < f->n_channels; c++) {
-    if (f->channel[c] < 0 || f->channel[c] >= f->n_channels_recorded ||
-        (c > 0 && f->channel[c] <= f->channel[c - 1])) {
-      return emg_fail(err, EMG_ERR_DATA,
-                      "/filters/channel[%d] = %d is not an ascending index of %d recorded channels",
-                      c, f->channel[c], f->n_channels_recorded);
-    }
-  }
-  for (int64_t i = 0; i < n_weights; i++) {
-    if (!isfinite(f->weights[i])) {
-      return emg_fail(err, EMG_ERR_DATA, "/filters/weights hold values that are not finite");
-    }
-  }
-  if (!is_finite(f->threshold, f->n_units) || !is_finite(f->spike_centroid, f->n_units) ||
-      !is_finite(f->noise_centroid, f->n_units)) {
-    return emg_fail(err, EMG_ERR_DATA, "/filters hold thresholds that are not finite");
-  }
-  double half_hz = f->rate_hz / 2;
-  if (!(f->rate_hz > 0 && f->rate_hz <= 1e6) || !(f->band_low_hz >= 0) ||
-      !(f->band_low_hz < half_hz) || !(f->band_high_hz >= 0 && f->band_high_hz < half_hz) ||
-      !(f->notch_hz >= 0 && f->notch_hz < half_hz) ||
-      !(f->refractory_ms > 0 && f->refractory_ms <= 1000)) {
-    return emg_fail(err, EMG_ERR_DATA,
-                    "/filters/weights state a rate of %g Hz, a band of %g to %g Hz, a notch of %g "
-                    "Hz and a refractory time of %g ms, which do not go together",
-                    f->rate_hz, f->band_low_hz, f->band_high_hz, f->notch_hz, f->refractory_ms);
-  }
-  return EMG_OK;
-}
-
-static emg_status read_filter_arrays(emg_h5 *file, emg_filters *f, emg_error *err) {
-  const int64_t n = f->n_units, n_channels = f->n_channels;
-  const int64_t dims[] = {f->n_units, f->n_taps, f->n_channels};
-  const struct {
-    const char *path;
-    double *values;
-  } vectors[] = {{"filters/threshold", f->threshold},
-                 {"filters/spike_centroid", f->spike_centroid},
-                 {"filters/noise_centroid", f->noise_centroid}};
-
-  EMG_TRY(emg_h5_read(file, "filters/weights", EMG_H5_F32, 3, dims, 0, f->weights, err));
-  EMG_TRY(emg_h5_read(file, "filters/channel", EMG_H5_I32, 1, &n_channels, 0, f->channel, err));
-  EMG_TRY(emg_h5_read(file, "filters/delay", EMG_H5_I32, 1, &n, 0, f->delay, err));
-  for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
-    EMG_TRY(emg_h5_read(file, vectors[i].path, EMG_H5_F64, 1, &n, 0, vectors[i].values, err));
-  }
-  return EMG_OK;
-}
-
-static emg_status read_filters(emg_h5 *file, int n_units, emg_filters *out, emg_error *err) {
-  const int taps_max = 4096;
-  const char *const weights = "filters/weights";
-  int64_t dims[] = {n_units, -1, -1};
-  double n_recorded = 0;
-
-  *out = (emg_filters){0};
-  if (!emg_h5_has(file, weights)) {
-    return EMG_OK;
-  }
-  EMG_TRY(emg_h5_expect(file, weights, 3, dims, err));
-  if (!emg_h5_attribute(file, "filters/channel", "n_channels_recorded", &n_recorded) ||
-      !(n_recorded >= 1 && n_recorded <= CHANNELS_MAX) || dims[1] < 1 || dims[1] > taps_max ||
-      dims[2] < 1 || dims[2] > (int64_t)n_recorded) {
-    return emg_fail(err, EMG_ERR_DATA, "/%s has %lld taps and %lld of %g channels", weights,
-                    (long long)dims[1], (long long)dims[2], n_recorded);
-  }
-  EMG_TRY(emg_filters_create(n_units, (int)dims[1], (int)dims[2], out, err));
-  out->n_channels_recorded = (int)n_recorded;
-  const struct {
-    const char *name;
-    double *value;
-  } scalars[] = {{"sampling_rate_hz", &out->rate_hz},
-                 {"band_low_hz", &out->band_low_hz},
-                 {"band_high_hz", &out->band_high_hz},
-                 {"notch_hz", &out->notch_hz},
-                 {"refractory_ms", &out->refractory_ms}};
-  for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
-    if (!emg_h5_attribute(file, weights, scalars[i].name, scalars[i].value)) {
-      return emg_fail(err, EMG_ERR_DATA, "/%s has no attribute %s", weights, scalars[i].name);
-    }
-  }
-  EMG_TRY(read_filter_arrays(file, out, err));
-  return check_filters(out, err);
-}
-
-emg_status emg_file_read_decomposition(const char *path, emg_decomposition *out, emg_error *err) {
-  emg_h5 *file;
-  emg_status status;
-
-  *out = (emg_decomposition){0};
-  EMG_TRY(in_file(open_native(path, &file, err), path, err));
-  if (!emg_h5_has(file, "units")) {
-    status = emg_fail(err, EMG_ERR_DATA, "the file holds no decomposition (no /units)");
-    goto done;
-  }
-  EMG_TRY_DONE(read_spikes(file, "units", &out->spikes, err));
-  int n = out->spikes.n_units;
-  EMG_TRY_DONE(read_figure(file, "units/sil", n, &out->sil, err));
-  EMG_TRY_DONE(read_figure(file, "units/pnr_db", n, &out->pnr_db, err));
-  EMG_TRY_DONE(read_figure(file, "units/isi_cov", n, &out->isi_cov, err));
-  EMG_TRY_DONE(read_figure(file, "units/rate_hz", n, &out->rate_hz, err));
-  EMG_TRY_DONE(read_remarks(file, out, err));
-  EMG_TRY_DONE(read_filters(file, n, &out->filters, err));
-  EMG_TRY_DONE(read_muaps(file, "units/muap", n, &out->muaps, err));
-  status = read_rows2f(file, "units/source", &out->source, err);
-done:
-  emg_h5_close(file);
-  if (status != EMG_OK) {
-    emg_decomposition_free(out);
-  }
-  return in_file(status, path, err);
+  return emg_native_in_file(status, path, err);
 }
 
 emg_status emg_native_read_spikes(const char *path, bool prefer_truth, emg_spikes *out,
@@ -437,13 +259,13 @@ emg_status emg_native_read_spikes(const char *path, bool prefer_truth, emg_spike
   emg_h5 *file;
 
   *out = (emg_spikes){0};
-  EMG_TRY(open_native(path, &file, err));
+  EMG_TRY(emg_native_open(path, &file, err));
   bool has_truth = emg_h5_has(file, "truth/spike_samples");
   bool has_units = emg_h5_has(file, "units/spike_samples");
   emg_status status;
   if (has_truth || has_units) {
     bool is_truth = has_truth && (prefer_truth || !has_units);
-    status = read_spikes(file, is_truth ? "truth" : "units", out, err);
+    status = emg_native_read_trains(file, is_truth ? "truth" : "units", out, err);
   } else {
     status = emg_fail(err, EMG_ERR_DATA,
                       "the file holds no spike trains: neither /truth nor /units has "
@@ -457,10 +279,10 @@ emg_status emg_file_read_config(const char *path, char **yaml, emg_error *err) {
   emg_h5 *file;
 
   *yaml = NULL;
-  EMG_TRY(in_file(open_native(path, &file, err), path, err));
+  EMG_TRY(emg_native_in_file(emg_native_open(path, &file, err), path, err));
   emg_status status = emg_h5_read_text(file, "provenance/config_yaml", yaml, err);
   emg_h5_close(file);
-  return in_file(status, path, err);
+  return emg_native_in_file(status, path, err);
 }
 
 // --- the recording ---
@@ -515,7 +337,7 @@ static emg_status read_positions(emg_h5 *file, emg_recording *rec, emg_error *er
     for (int64_t c = 0; c < n; c++) {
       emg_channel *channel = &rec->channels[c];
       double *const place[] = {&channel->x_mm, &channel->y_mm, &channel->z_mm};
-      bool is_index = values[c] >= 0 && values[c] < CHANNELS_MAX;
+      bool is_index = values[c] >= 0 && values[c] < EMG_NATIVE_CHANNELS_MAX;
       if (k < 3) {
         *place[k] = isfinite(values[c]) ? values[c] : NAN;
       } else if (k == 3) {
@@ -617,7 +439,7 @@ emg_status emg_native_read(const char *path, const emg_read_options *options, em
   bool has_labels;
 
   *out = (emg_recording){.pitch_mm = NAN};
-  EMG_TRY(open_native(path, &file, err));
+  EMG_TRY(emg_native_open(path, &file, err));
   has_labels = emg_h5_has(file, "truth/spike_samples") || emg_h5_has(file, "units/spike_samples");
   if (emg_h5_has(file, "emg/data")) {
     EMG_TRY_DONE(read_data(file, options, out, err));
@@ -635,7 +457,7 @@ emg_status emg_native_read(const char *path, const emg_read_options *options, em
   }
   if (has_labels) {
     const char *group = emg_h5_has(file, "truth/spike_samples") ? "truth" : "units";
-    status = read_spikes(file, group, &out->labels, err);
+    status = emg_native_read_trains(file, group, &out->labels, err);
   }
 done:
   emg_h5_close(file);

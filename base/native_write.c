@@ -7,7 +7,7 @@
 
 #include <emgtwin/emgtwin.h>
 
-#include "h5.h"
+#include "native_priv.h"
 #include "part_file.h"
 #include "system.h"
 
@@ -135,8 +135,8 @@ static emg_status write_int16(emg_h5 *file, const emg_array2f *data, double step
   return status;
 }
 
-static emg_status write_rows2f(emg_h5 *file, const char *path, const emg_array2f *a, int threads,
-                               emg_error *err) {
+emg_status emg_native_write_rows(emg_h5 *file, const char *path, const emg_array2f *a, int threads,
+                                 emg_error *err) {
   const int64_t dims[] = {a->n_rows, a->n_cols};
   return emg_h5_write(file, path, EMG_H5_F32, 2, dims, a->stride, a->data, threads, err);
 }
@@ -147,8 +147,8 @@ static emg_status write_rows2d(emg_h5 *file, const char *path, const emg_array2d
   return emg_h5_write(file, path, EMG_H5_F64, 2, dims, a->stride, a->data, threads, err);
 }
 
-static emg_status write_vector(emg_h5 *file, const char *path, const double *values, int n,
-                               emg_error *err) {
+emg_status emg_native_write_vector(emg_h5 *file, const char *path, const double *values, int n,
+                                   emg_error *err) {
   const int64_t dims[] = {n};
   return emg_h5_write(file, path, EMG_H5_F64, 1, dims, 0, values, 0, err);
 }
@@ -197,7 +197,7 @@ static emg_status write_aux(emg_h5 *file, const emg_recording *rec, int threads,
   const emg_aux_channel *aux = rec->aux_channels;
   int n = rec->aux.n_rows;
 
-  EMG_TRY(write_rows2f(file, "aux/data", &rec->aux, threads, err));
+  EMG_TRY(emg_native_write_rows(file, "aux/data", &rec->aux, threads, err));
   EMG_TRY(emg_h5_write_names(file, "aux/name", n, sizeof aux->name, sizeof *aux, aux->name, err));
   return emg_h5_write_names(file, "aux/units", n, sizeof aux->units, sizeof *aux, aux->units, err);
 }
@@ -209,7 +209,7 @@ static emg_status write_recording(emg_h5 *file, const emg_recording *rec, int th
   if (kept.is_int16) {
     EMG_TRY(write_int16(file, &rec->data, kept.step, threads, err));
   } else {
-    EMG_TRY(write_rows2f(file, "emg/data", &rec->data, threads, err));
+    EMG_TRY(emg_native_write_rows(file, "emg/data", &rec->data, threads, err));
   }
   // raw counts of a file without a scale stay counts
   EMG_TRY(emg_h5_set_text(file, "emg/data", "units", rec->is_physical ? "uV" : "count", err));
@@ -227,13 +227,13 @@ static emg_status write_signal(emg_h5 *file, const char *path, const emg_array2f
   if (!signal || signal->n_rows == 0) {
     return EMG_OK;
   }
-  EMG_TRY(write_rows2f(file, path, signal, threads, err));
+  EMG_TRY(emg_native_write_rows(file, path, signal, threads, err));
   return emg_h5_set_text(file, path, "units", "uV", err);
 }
 
 // <group>/spike_samples and <group>/spike_offsets
-static emg_status write_spikes(emg_h5 *file, const char *group, const emg_spikes *spikes,
-                               emg_error *err) {
+emg_status emg_native_write_trains(emg_h5 *file, const char *group, const emg_spikes *spikes,
+                                   emg_error *err) {
   const int64_t zero = 0, *offsets = spikes->offsets ? spikes->offsets : &zero;
   const int64_t n_offsets = spikes->n_units + 1, n_samples = offsets[spikes->n_units];
   char path[64];
@@ -246,8 +246,8 @@ static emg_status write_spikes(emg_h5 *file, const char *group, const emg_spikes
   return emg_h5_set_i64(file, path, "n_samples", spikes->n_samples, err);
 }
 
-static emg_status write_muaps(emg_h5 *file, const char *path, const emg_muap_bank *bank,
-                              int threads, emg_error *err) {
+emg_status emg_native_write_muaps(emg_h5 *file, const char *path, const emg_muap_bank *bank,
+                                  int threads, emg_error *err) {
   const int64_t dims[] = {bank->n_units, bank->n_channels, bank->n_taps};
 
   // of no units, it still says of how many channels and taps
@@ -267,7 +267,7 @@ static emg_status write_table(emg_h5 *file, const char *group, const emg_table *
     char path[96];
 
     snprintf(path, sizeof path, "%s/%s", group, column->name);
-    EMG_TRY(write_vector(file, path, column->values, table->n_rows, err));
+    EMG_TRY(emg_native_write_vector(file, path, column->values, table->n_rows, err));
     EMG_TRY(emg_h5_set_text(file, path, "units", column->unit[0] ? column->unit : "1", err));
   }
   return EMG_OK;
@@ -291,8 +291,8 @@ static emg_status write_fault(emg_h5 *file, const emg_array2f *fault, int thread
 }
 
 static emg_status write_truth(emg_h5 *file, const emg_truth *truth, int threads, emg_error *err) {
-  EMG_TRY(write_spikes(file, "truth", &truth->spikes, err));
-  EMG_TRY(write_muaps(file, "truth/muap", &truth->muaps, threads, err));
+  EMG_TRY(emg_native_write_trains(file, "truth", &truth->spikes, err));
+  EMG_TRY(emg_native_write_muaps(file, "truth/muap", &truth->muaps, threads, err));
   EMG_TRY(write_table(file, "truth/units", &truth->units, err));
   if (truth->excitation.n_rows > 0) {
     EMG_TRY(write_rows2d(file, "truth/excitation", &truth->excitation, threads, err));
@@ -305,72 +305,15 @@ static emg_status write_truth(emg_h5 *file, const emg_truth *truth, int threads,
   return truth->fault.n_rows > 0 ? write_fault(file, &truth->fault, threads, err) : EMG_OK;
 }
 
-// /filters: separation filters and what turns their sources into spikes
-static emg_status write_filters(emg_h5 *file, const emg_filters *f, emg_error *err) {
-  const int64_t n = f->n_units, n_channels = f->n_channels;
-  const int64_t dims[] = {f->n_units, f->n_taps, f->n_channels};
-  const struct {
-    const char *name;
-    double value;
-  } scalars[] = {{"sampling_rate_hz", f->rate_hz},
-                 {"band_low_hz", f->band_low_hz},
-                 {"band_high_hz", f->band_high_hz},
-                 {"notch_hz", f->notch_hz},
-                 {"refractory_ms", f->refractory_ms}};
-
-  EMG_TRY(emg_h5_write(file, "filters/weights", EMG_H5_F32, 3, dims, 0, f->weights, 0, err));
-  EMG_TRY(emg_h5_set_text(file, "filters/weights", "units", "1/uV", err));
-  EMG_TRY(emg_h5_write(file, "filters/channel", EMG_H5_I32, 1, &n_channels, 0, f->channel, 0, err));
-  EMG_TRY(
-      emg_h5_set_i64(file, "filters/channel", "n_channels_recorded", f->n_channels_recorded, err));
-  EMG_TRY(write_vector(file, "filters/threshold", f->threshold, f->n_units, err));
-  EMG_TRY(write_vector(file, "filters/spike_centroid", f->spike_centroid, f->n_units, err));
-  EMG_TRY(write_vector(file, "filters/noise_centroid", f->noise_centroid, f->n_units, err));
-  EMG_TRY(emg_h5_write(file, "filters/delay", EMG_H5_I32, 1, &n, 0, f->delay, 0, err));
-  EMG_TRY(emg_h5_set_text(file, "filters/delay", "units", "samples", err));
-  for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
-    EMG_TRY(emg_h5_set_f64(file, "filters/weights", scalars[i].name, scalars[i].value, err));
-  }
-  return EMG_OK;
-}
-
-static emg_status write_decomposition(emg_h5 *file, const emg_decomposition *d, int threads,
-                                      emg_error *err) {
-  const char *const names[] = {"units/sil", "units/pnr_db", "units/isi_cov", "units/rate_hz"};
-  const double *const values[] = {d->sil, d->pnr_db, d->isi_cov, d->rate_hz};
-  const int64_t n = d->spikes.n_units;
-
-  EMG_TRY(write_spikes(file, "units", &d->spikes, err));
-  for (int i = 0; i < 4; i++) {
-    if (values[i] || d->spikes.n_units == 0) {
-      EMG_TRY(write_vector(file, names[i], values[i], d->spikes.n_units, err));
-    }
-  }
-  if (d->detectability) {
-    EMG_TRY(write_vector(file, "units/detectability", d->detectability, d->spikes.n_units, err));
-  }
-  if (d->flags) {
-    EMG_TRY(emg_h5_write(file, "units/flags", EMG_H5_I32, 1, &n, 0, d->flags, 0, err));
-    EMG_TRY(emg_h5_set_text(file, "units/flags", "bits",
-                            "1 may be two units, 2 hard to detect, 4 intermittent, 8 edited", err));
-  }
-  if (d->locked) {
-    EMG_TRY(emg_h5_write(file, "units/locked", EMG_H5_U8, 1, &n, 0, d->locked, 0, err));
-  }
-  if (d->filters.n_units > 0) {
-    EMG_TRY(write_filters(file, &d->filters, err));
-  }
-  EMG_TRY(write_muaps(file, "units/muap", &d->muaps, threads, err));
-  return d->source.n_rows > 0 ? write_rows2f(file, "units/source", &d->source, threads, err)
-                              : EMG_OK;
-}
-
 static emg_status write_provenance(emg_h5 *file, const emg_provenance *p, emg_error *err) {
   const struct {
     const char *path, *text;
-  } rows[] = {{"provenance/config_yaml", p->config_yaml},   {"provenance/command", p->command},
-              {"provenance/input_sha256", p->input_sha256}, {"provenance/version", emg_version()},
-              {"provenance/cpu", emg_cpu_name()},           {"provenance/blas", emg_blas_name()}};
+  } rows[] = {{"provenance/config_yaml", p->config_yaml},
+              {"provenance/command", p->command},
+              {"provenance/input_sha256", p->input_sha256},
+              {"provenance/version", p->version ? p->version : emg_version()},
+              {"provenance/cpu", p->cpu ? p->cpu : emg_cpu_name()},
+              {"provenance/blas", p->blas ? p->blas : emg_blas_name()}};
 
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     if (rows[i].text) {
@@ -398,7 +341,7 @@ static emg_status write_contents(emg_h5 *file, const emg_file_contents *c, emg_e
     EMG_TRY(write_recording(file, c->recording, threads, err));
     // spike trains that came with a foreign file
     if (c->recording->labels.n_units > 0 && !c->truth && !c->decomposition) {
-      EMG_TRY(write_spikes(file, "units", &c->recording->labels, err));
+      EMG_TRY(emg_native_write_trains(file, "units", &c->recording->labels, err));
     }
   }
   EMG_TRY(write_signal(file, "emg/clean", c->clean, threads, err));
@@ -407,7 +350,7 @@ static emg_status write_contents(emg_h5 *file, const emg_file_contents *c, emg_e
     EMG_TRY(write_truth(file, c->truth, threads, err));
   }
   if (c->decomposition) {
-    EMG_TRY(write_decomposition(file, c->decomposition, threads, err));
+    EMG_TRY(emg_native_write_units(file, c->decomposition, threads, err));
   }
   if (c->provenance) {
     EMG_TRY(write_provenance(file, c->provenance, err));

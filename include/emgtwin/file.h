@@ -37,8 +37,31 @@ typedef enum {
   EMG_UNIT_EDITED = 8,          // changed by hand since it was found
 } emg_unit_flag;
 
-// Spike trains found in a recording, with their figures.
+// One operation of editing (emgtwin/edit.h): the units it replaced and those it made.
+#define EMG_EDIT_UNITS_MAX 2
 typedef struct {
+  char *text;  // the operation and what it changed, one line
+  int n_before, n_after;
+  int before[EMG_EDIT_UNITS_MAX], after[EMG_EDIT_UNITS_MAX];  // their numbers, ascending
+  // of the side that does not hold now: `before` of a step that is done, `after` of one undone
+  struct emg_decomposition *kept;
+} emg_edit_step;
+
+// All operations on a decomposition in order. Steps from n_done on are undone and may be redone.
+typedef struct {
+  int n_steps, n_done;
+  bool had_flags, had_locked;  // whether the decomposition came with them
+  emg_edit_step *steps;
+} emg_edit_log;
+void emg_edit_log_free(emg_edit_log *log);
+// Drop the steps from `n` on.
+void emg_edit_log_cut(emg_edit_log *log, int n);
+// EMG_ERR_DATA unless the numbers of all steps exist when their turn comes, starting from
+// `n_units`, and what is kept suits them.
+emg_status emg_edit_log_check(const emg_edit_log *log, int n_units, emg_error *err);
+
+// Spike trains found in a recording, with their figures.
+typedef struct emg_decomposition {
   emg_spikes spikes;
   double *sil, *pnr_db, *isi_cov, *rate_hz;  // one per unit
   double *detectability;  // height of a unit's spikes over the standard deviation of what is left
@@ -48,14 +71,21 @@ typedef struct {
   emg_array2f source;     // [unit][sample], empty unless kept
   emg_muap_bank muaps;    // spike-triggered averages, n_units 0 if none
   emg_filters filters;    // for new data from the same electrodes, n_units 0 if none
+  emg_edit_log edits;     // n_steps 0 if none
 } emg_decomposition;
 void emg_decomposition_free(emg_decomposition *d);
+// A new decomposition of units row[i] of from[i], without edits. It has the optional parts that
+// `like` has, in its shapes; EMG_ERR_ARG if one of the others has not.
+emg_status emg_decomposition_gather(int n, const emg_decomposition *const *from, const int *row,
+                                    const emg_decomposition *like, emg_decomposition *out,
+                                    emg_error *err);
 
 // How a file came to be; NULL strings are left out.
 typedef struct {
   const char *config_yaml, *command;
   unsigned long long seed;
   const char *input_sha256;
+  const char *version, *cpu, *blas;  // NULL: of this program on this machine
 } emg_provenance;
 
 // What goes into one file; any pointer may be NULL except `path` in the call.

@@ -226,7 +226,7 @@ static void a_decomposition_comes_back_even_if_empty(void **state) {
   emg_decomposition d = {0}, back;
   emg_error err = {0};
   double figures[] = {0.9, 0.95, 0.99};
-  emg_truth truth = make_truth(2, 500);
+  emg_truth truth = make_truth(3, 500);
 
   d.spikes.rate_hz = 2048;
   write_or_die(in_folder("none.h5"), &(emg_file_contents){.decomposition = &d});
@@ -238,7 +238,7 @@ static void a_decomposition_comes_back_even_if_empty(void **state) {
   write_or_die(in_folder("some.h5"), &(emg_file_contents){.decomposition = &d, .compress = true});
   assert_int_equal(emg_file_read_decomposition(in_folder("some.h5"), &back, &err), EMG_OK);
   assert_true(back.sil[2] == 0.99 && isnan(back.pnr_db[0]));
-  assert_int_equal(back.source.n_rows, 2);
+  assert_int_equal(back.source.n_rows, 3);
   assert_true(back.spikes.rate_hz == 2048);
   emg_decomposition_free(&back);
   emg_truth_free(&truth);
