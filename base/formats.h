@@ -26,12 +26,35 @@ typedef struct {
   emg_status (*read_spikes)(const char *path, bool prefer_truth, emg_spikes *out, emg_error *err);
 } emg_format;
 
+// Samples read in blocks of time: what a stream is made of.
+typedef struct {
+  void *state;
+  // Samples [begin, begin + n) of every channel, a span within the recording; values may hold NaN.
+  emg_status (*read)(void *state, int64_t begin, int64_t n, const emg_array2f *out, emg_error *err);
+  void (*close)(void *state);
+} emg_blocks;
+
+// Open a recording for reading in blocks: `header` is what `read` of the format gives, its data of
+// the right size but without numbers, and no aux. `blocks` is {0} if the samples are stored so that
+// blocks cannot be read, or there are none. Both are freed by the caller, also on failure.
+typedef emg_status (*emg_blocks_open_fn)(const char *path, const emg_read_options *options,
+                                         emg_recording *header, emg_blocks *blocks, emg_error *err);
+
 // Formats in the order in which they are tried.
 const emg_format *emg_formats(int *n);
 // Format of a file or folder. EMG_ERR_IO, or EMG_ERR_DATA with the formats there are.
 emg_status emg_format_of(const char *path, const emg_format **format, emg_error *err);
 
 // --- what the readers share ---
+
+// What every reader ends with, but for values that are not finite: a recording must hold EMG unless
+// the options say otherwise, and is placed on the user's grid map. `rows` (may be NULL): row of the
+// file for each channel that the map kept, malloc'ed, NULL if all are. The data may be without
+// numbers.
+emg_status emg_recording_settle(emg_recording *rec, const emg_read_options *options, int **rows,
+                                emg_error *err);
+// Set values that are not finite to 0; their number.
+int64_t emg_replace_not_finite(float *row, int64_t n);
 
 // uV in one `unit` of a file ("mV", "µV", "V"); 0 if it is no unit of voltage.
 double emg_uv_per_unit(const char *unit);
@@ -52,17 +75,23 @@ emg_status emg_settle_rate(double file_rate_hz, const emg_read_options *options,
 bool emg_native_probe(const emg_probe *probe);
 emg_status emg_native_read(const char *path, const emg_read_options *options, emg_recording *out,
                            emg_error *err);
+emg_status emg_native_open_blocks(const char *path, const emg_read_options *options,
+                                  emg_recording *header, emg_blocks *blocks, emg_error *err);
 emg_status emg_native_read_spikes(const char *path, bool prefer_truth, emg_spikes *out,
                                   emg_error *err);
 bool emg_bids_probe(const emg_probe *probe);
 emg_status emg_bids_read(const char *path, const emg_read_options *options, emg_recording *out,
                          emg_error *err);
+emg_status emg_bids_open_blocks(const char *path, const emg_read_options *options,
+                                emg_recording *header, emg_blocks *blocks, emg_error *err);
 bool emg_bids_events_probe(const emg_probe *probe);
 emg_status emg_bids_events_read(const char *path, const emg_read_options *options,
                                 emg_recording *out, emg_error *err);
 bool emg_edf_probe(const emg_probe *probe);
 emg_status emg_edf_read(const char *path, const emg_read_options *options, emg_recording *out,
                         emg_error *err);
+emg_status emg_edf_open_blocks(const char *path, const emg_read_options *options,
+                               emg_recording *header, emg_blocks *blocks, emg_error *err);
 bool emg_mat_probe(const emg_probe *probe);
 emg_status emg_mat_read_recording(const char *path, const emg_read_options *options,
                                   emg_recording *out, emg_error *err);

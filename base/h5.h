@@ -53,6 +53,19 @@ emg_status emg_h5_expect(emg_h5 *file, const char *path, int rank, int64_t *dims
 // run of the last dimension to the next in `out`, 0 if packed.
 emg_status emg_h5_read(emg_h5 *file, const char *path, emg_h5_type type, int rank,
                        const int64_t *dims, ptrdiff_t row_stride, void *out, emg_error *err);
+
+// A dataset of two dimensions read by columns, with memory for the column of chunks that was read
+// last.
+typedef struct emg_h5_columns emg_h5_columns;
+// Checks as emg_h5_shape. *out is NULL if the dataset is empty, or cut into chunks so long or so
+// many that a column of them takes more than 64 MiB. Close it before the file.
+emg_status emg_h5_columns_open(emg_h5 *file, const char *path, emg_h5_type type,
+                               emg_h5_columns **out, emg_error *err);
+// Columns [begin, begin + n) of all rows, which must be there; rows `row_stride` numbers apart.
+emg_status emg_h5_columns_read(emg_h5_columns *columns, int64_t begin, int64_t n,
+                               ptrdiff_t row_stride, void *out, emg_error *err);
+void emg_h5_columns_close(emg_h5_columns *columns);  // NULL is fine
+
 // One number: a scalar dataset, or one of a single element.
 emg_status emg_h5_read_scalar(emg_h5 *file, const char *path, double *value, emg_error *err);
 // A text dataset, malloc'ed and terminated.

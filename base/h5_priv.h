@@ -44,6 +44,12 @@ bool emg_h5_get_extent(emg_h5_dataset *d);
 // Layout of an opened dataset of known extent and size: within the file, wholly stored.
 emg_status emg_h5_check_layout(emg_h5_dataset *d, const char *path, uint64_t n_bytes,
                                emg_error *err);
+// Bytes of each of the two buffers that reading a chunk needs.
+size_t emg_h5_chunk_room(const emg_h5_dataset *d, emg_h5_type type);
+// The numbers of the chunk that starts at `offset`, unpacked and converted within `buffers`; NULL
+// if it is damaged.
+unsigned char *emg_h5_read_chunk(const emg_h5_dataset *d, const hsize_t *offset, emg_h5_type type,
+                                 unsigned char *buffers);
 // Open along hard links only; negative if there is no such object or dataset.
 hid_t emg_h5_open_object(emg_h5 *file, const char *path);
 hid_t emg_h5_open_dataset(emg_h5 *file, const char *path, emg_error *err);

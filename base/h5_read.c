@@ -83,34 +83,38 @@ static void scatter_chunk(const emg_h5_dataset *d, const hsize_t *offset, size_t
   }
 }
 
-static bool read_chunk(const emg_h5_dataset *d, const hsize_t *offset, emg_h5_type type,
-                       ptrdiff_t row_stride, unsigned char *buffers, size_t room, void *out) {
+size_t emg_h5_chunk_room(const emg_h5_dataset *d, emg_h5_type type) {
+  size_t size = emg_h5_size(type) > d->size ? emg_h5_size(type) : d->size;
+
+  // a chunk that does not shrink is a little longer packed than plain
+  return d->chunk_elements * size + d->chunk_elements * d->size / 256 + 4096;
+}
+
+unsigned char *emg_h5_read_chunk(const emg_h5_dataset *d, const hsize_t *offset, emg_h5_type type,
+                                 unsigned char *buffers) {
+  size_t room = emg_h5_chunk_room(d, type);
   hsize_t stored = 0;
   uint32_t mask = 0;
 
   if (H5Dget_chunk_storage_size(d->id, offset, &stored) < 0 || stored > room ||
       H5Dread_chunk(d->id, H5P_DEFAULT, offset, &mask, buffers) < 0) {
-    return false;
+    return NULL;
   }
   unsigned char *plain = undo_filters(d, mask, (size_t)stored, buffers, buffers + room);
   if (!plain || H5Tconvert(d->type, emg_h5_memory_type(type), d->chunk_elements, plain, NULL,
                            H5P_DEFAULT) < 0) {
-    return false;
+    return NULL;
   }
-  scatter_chunk(d, offset, emg_h5_size(type), plain, row_stride, out);
-  return true;
+  return plain;
 }
 
 static emg_status read_chunked(const emg_h5_dataset *d, const char *path, emg_h5_type type,
                                ptrdiff_t row_stride, void *out, emg_error *err) {
-  // a chunk that does not shrink is a little longer packed than plain
-  size_t size = emg_h5_size(type) > d->size ? emg_h5_size(type) : d->size;
-  size_t room = d->chunk_elements * size + d->chunk_elements * d->size / 256 + 4096;
   hsize_t offset[EMG_H5_RANK_MAX];
   unsigned char *buffers;
   emg_status status = EMG_OK;
 
-  EMG_TRY(emg_alloc(2, room, &buffers, err));
+  EMG_TRY(emg_alloc(2, emg_h5_chunk_room(d, type), &buffers, err));
   for (int64_t index = 0; status == EMG_OK && index < d->n_chunks; index++) {
     int64_t rest = index;
 
@@ -119,7 +123,10 @@ static emg_status read_chunked(const emg_h5_dataset *d, const char *path, emg_h5
       offset[i] = (hsize_t)(rest % along) * d->chunk[i];
       rest /= along;
     }
-    if (!read_chunk(d, offset, type, row_stride, buffers, room, out)) {
+    const unsigned char *plain = emg_h5_read_chunk(d, offset, type, buffers);
+    if (plain) {
+      scatter_chunk(d, offset, emg_h5_size(type), plain, row_stride, out);
+    } else {
       status = emg_h5_fail_damaged(err, path);
     }
   }

@@ -408,61 +408,127 @@ static emg_status read_aux(emg_h5 *file, emg_recording *rec, emg_error *err) {
   return EMG_OK;
 }
 
-static emg_status read_data(emg_h5 *file, const emg_read_options *options, emg_recording *rec,
-                            emg_error *err) {
+// The channels without their samples.
+static emg_status describe_data(emg_h5 *file, const emg_read_options *options, emg_recording *rec,
+                                double *factor, emg_error *err) {
   int64_t dims[] = {-1, -1};
-  double rate_hz, factor = 1;
+  double rate_hz;
 
   EMG_TRY(emg_h5_expect(file, "emg/data", 2, dims, err));
   EMG_TRY(check_rows("emg/data", dims, err));
   EMG_TRY(emg_settle_rate(find_rate(file, "emg/data"), options, &rate_hz, err));
-  EMG_TRY(emg_recording_create((int)dims[0], dims[1], rate_hz, rec, err));
+  EMG_TRY(emg_recording_create((int)dims[0], 0, rate_hz, rec, err));
+  rec->data.n_cols = dims[1];
   snprintf(rec->format, sizeof rec->format, "emgtwin");
-  EMG_TRY(settle_scale(file, options, rec, &factor, err));
-  EMG_TRY(
-      emg_h5_read(file, "emg/data", EMG_H5_F32, 2, dims, rec->data.stride, rec->data.data, err));
-  if (factor != 1 && dims[1] > 0) {
-    for (int c = 0; c < rec->data.n_rows; c++) {
-      float *row = emg_row2f(&rec->data, c);
-      for (int64_t i = 0; i < rec->data.n_cols; i++) {
-        row[i] = (float)(row[i] * factor);
-      }
+  return settle_scale(file, options, rec, factor, err);
+}
+
+static void scale_rows(double factor, int64_t n, const emg_array2f *rows) {
+  for (int c = 0; factor != 1 && c < rows->n_rows; c++) {
+    float *row = emg_row2f(rows, c);
+    for (int64_t i = 0; i < n; i++) {
+      row[i] = (float)(row[i] * factor);
     }
   }
+}
+
+static emg_status read_samples(emg_h5 *file, double factor, emg_recording *rec, emg_error *err) {
+  const int64_t dims[] = {rec->data.n_rows, rec->data.n_cols};
+
+  EMG_TRY(emg_array2f_create(rec->data.n_rows, rec->data.n_cols, &rec->data, err));
+  EMG_TRY(
+      emg_h5_read(file, "emg/data", EMG_H5_F32, 2, dims, rec->data.stride, rec->data.data, err));
+  scale_rows(factor, rec->data.n_cols, &rec->data);
   return EMG_OK;
+}
+
+// Everything but the samples of the channels and of aux.
+static emg_status describe(emg_h5 *file, const emg_read_options *options, emg_recording *out,
+                           double *factor, emg_error *err) {
+  bool has_truth = emg_h5_has(file, "truth/spike_samples");
+  bool has_labels = has_truth || emg_h5_has(file, "units/spike_samples");
+
+  if (emg_h5_has(file, "emg/data")) {
+    EMG_TRY(describe_data(file, options, out, factor, err));
+    EMG_TRY(read_positions(file, out, err));
+    EMG_TRY(read_names(file, out, err));
+    emg_grid_pitch(out);
+  } else if (!has_labels) {
+    return emg_fail(err, EMG_ERR_DATA,
+                    "the file holds no EMG (/emg/data) and no spike trains; make it again");
+  } else {
+    snprintf(out->format, sizeof out->format, "emgtwin");
+    out->rate_hz = find_rate(file, "emg");
+  }
+  return has_labels ? emg_native_read_trains(file, has_truth ? "truth" : "units", &out->labels, err)
+                    : EMG_OK;
 }
 
 emg_status emg_native_read(const char *path, const emg_read_options *options, emg_recording *out,
                            emg_error *err) {
   emg_h5 *file;
-  emg_status status = EMG_OK;
-  bool has_labels;
+  double factor = 1;
+  emg_status status;
 
   *out = (emg_recording){.pitch_mm = NAN};
   EMG_TRY(emg_native_open(path, &file, err));
-  has_labels = emg_h5_has(file, "truth/spike_samples") || emg_h5_has(file, "units/spike_samples");
+  EMG_TRY_DONE(describe(file, options, out, &factor, err));
   if (emg_h5_has(file, "emg/data")) {
-    EMG_TRY_DONE(read_data(file, options, out, err));
-    EMG_TRY_DONE(read_positions(file, out, err));
-    EMG_TRY_DONE(read_names(file, out, err));
+    EMG_TRY_DONE(read_samples(file, factor, out, err));
     EMG_TRY_DONE(read_aux(file, out, err));
-    emg_grid_pitch(out);
-  } else if (!has_labels) {
-    status = emg_fail(err, EMG_ERR_DATA,
-                      "the file holds no EMG (/emg/data) and no spike trains; make it again");
-    goto done;
-  } else {
-    snprintf(out->format, sizeof out->format, "emgtwin");
-    out->rate_hz = find_rate(file, "emg");
-  }
-  if (has_labels) {
-    const char *group = emg_h5_has(file, "truth/spike_samples") ? "truth" : "units";
-    status = emg_native_read_trains(file, group, &out->labels, err);
   }
 done:
   emg_h5_close(file);
   if (status != EMG_OK) {
     emg_recording_free(out);
+  }
+  return status;
+}
+
+// --- the recording in blocks ---
+
+typedef struct {
+  emg_h5 *file;
+  emg_h5_columns *columns;
+  double factor;
+} native_blocks;
+
+static void close_blocks(void *state) {
+  native_blocks *b = state;
+
+  emg_h5_columns_close(b->columns);
+  emg_h5_close(b->file);
+  free(b);
+}
+
+static emg_status read_block(void *state, int64_t begin, int64_t n, const emg_array2f *out,
+                             emg_error *err) {
+  native_blocks *b = state;
+
+  EMG_TRY(emg_h5_columns_read(b->columns, begin, n, out->stride, out->data, err));
+  scale_rows(b->factor, n, out);
+  return EMG_OK;
+}
+
+emg_status emg_native_open_blocks(const char *path, const emg_read_options *options,
+                                  emg_recording *header, emg_blocks *blocks, emg_error *err) {
+  native_blocks *b;
+  emg_status status;
+
+  EMG_TRY(emg_alloc(1, sizeof *b, &b, err));
+  b->factor = 1;
+  EMG_TRY_DONE(emg_native_open(path, &b->file, err));
+  EMG_TRY_DONE(describe(b->file, options, header, &b->factor, err));
+  if (header->data.n_rows > 0 && header->data.n_cols > 0) {
+    EMG_TRY_DONE(emg_h5_columns_open(b->file, "emg/data", EMG_H5_F32, &b->columns, err));
+  }
+  if (b->columns) {
+    *blocks = (emg_blocks){b, read_block, close_blocks};
+    b = NULL;
+  }
+done:
+  if (b) {
+    close_blocks(b);
   }
   return status;
 }

@@ -270,7 +270,7 @@ static emg_status settle_bids_rate(const char *path, emg_recording *out, emg_err
 }
 
 static emg_status read_recording(const char *path, const emg_read_options *options,
-                                 emg_recording *out, emg_error *err) {
+                                 emg_recording *out, emg_blocks *blocks, emg_error *err) {
   channel_table table = {0};
   electrodes known = {0};
   emg_signal_role *roles = NULL;
@@ -279,7 +279,7 @@ static emg_status read_recording(const char *path, const emg_read_options *optio
   EMG_TRY_DONE(read_channels(path, &table, err));
   EMG_TRY_DONE(read_electrodes(path, &known, err));
   EMG_TRY_DONE(make_roles(&table, &roles, err));
-  EMG_TRY_DONE(emg_edf_read_roles(path, options, roles, table.tsv.n_rows, out, err));
+  EMG_TRY_DONE(emg_edf_read_roles(path, options, roles, table.tsv.n_rows, out, blocks, err));
   snprintf(out->format, sizeof out->format, "BIDS-EMG");
   if (table.name >= 0) {
     describe_channels(&table, &known, out);
@@ -395,8 +395,8 @@ bool emg_bids_probe(const emg_probe *probe) {
            emg_bids_sidecar(probe->path, 0, "emg.json", NULL, sidecar)));
 }
 
-emg_status emg_bids_read(const char *path, const emg_read_options *options, emg_recording *out,
-                         emg_error *err) {
+static emg_status read_bids(const char *path, const emg_read_options *options, emg_recording *out,
+                            emg_blocks *blocks, emg_error *err) {
   char recording[PATH_MAX];
   emg_probe probe;
   FILE *file;
@@ -410,5 +410,15 @@ emg_status emg_bids_read(const char *path, const emg_read_options *options, emg_
   if (!emg_edf_probe(&probe)) {
     return emg_fail(err, EMG_ERR_DATA, "%s is neither EDF nor BDF", emg_path_name(recording));
   }
-  return read_recording(recording, options, out, err);
+  return read_recording(recording, options, out, blocks, err);
+}
+
+emg_status emg_bids_read(const char *path, const emg_read_options *options, emg_recording *out,
+                         emg_error *err) {
+  return read_bids(path, options, out, NULL, err);
+}
+
+emg_status emg_bids_open_blocks(const char *path, const emg_read_options *options,
+                                emg_recording *header, emg_blocks *blocks, emg_error *err) {
+  return read_bids(path, options, header, blocks, err);
 }

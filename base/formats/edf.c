@@ -120,19 +120,30 @@ static int32_t sample_at(const unsigned char *at, int n_bytes) {
   return (int32_t)((uint32_t)at[0] << 8 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 24) >> 8;
 }
 
-// value = offset + gain * count
+// Where a signal goes: value = offset + gain * count.
 typedef struct {
-  float *row;
   double gain, offset;
+  int row;  // of the channels or of aux
+  bool is_aux, is_kept;
 } target;
 
+// A file whose samples are being read.
+typedef struct {
+  emg_edf e;
+  target *targets;        // [signal]
+  unsigned char *record;  // the data record read last
+  int64_t held, next;     // its number, -1 if none; the one that follows in the file
+} reader;
+
+// Samples [from, from + n) of a data record.
 static void copy_samples(const emg_edf *e, const emg_edf_signal *s, const unsigned char *record,
-                         int64_t first, target to) {
-  for (int64_t i = 0; i < e->per_record; i++) {
+                         int64_t from, int64_t n, const target *t, float *to) {
+  for (int64_t i = 0; i < n; i++) {
     // other rates: hold the last value
-    int64_t from = s->per_record == e->per_record ? i : i * s->per_record / e->per_record;
-    int32_t count = sample_at(record + s->at + from * e->sample_bytes, e->sample_bytes);
-    to.row[first + i] = (float)(to.offset + to.gain * count);
+    int64_t at = from + i;
+    at = s->per_record == e->per_record ? at : at * s->per_record / e->per_record;
+    int32_t count = sample_at(record + s->at + at * e->sample_bytes, e->sample_bytes);
+    to[i] = (float)(t->offset + t->gain * count);
   }
 }
 
@@ -155,28 +166,28 @@ static bool record_onset(const emg_edf *e, const unsigned char *record, double *
   return false;
 }
 
-static emg_status read_records(emg_edf *e, const target *targets, emg_recording *out,
-                               emg_error *err) {
+static emg_status fail_record(int64_t number, emg_error *err) {
+  return emg_fail(err, EMG_ERR_IO, "cannot read data record %lld: %s", (long long)number + 1,
+                  strerror(errno));
+}
+
+// Gaps between the data records of a discontinuous file, from its annotations alone.
+static emg_status note_gaps(emg_edf *e, emg_recording *out, emg_error *err) {
   unsigned char *record;
   double onset_s, expected_s = NAN;
   int64_t n_gaps = 0;
   emg_status status = EMG_OK;
 
+  if (!e->is_discontinuous) {
+    return EMG_OK;
+  }
   EMG_TRY(emg_alloc((size_t)e->record_bytes, 1, &record, err));
   for (int64_t r = 0; status == EMG_OK && r < e->n_records; r++) {
     if (fread(record, 1, (size_t)e->record_bytes, e->file) != (size_t)e->record_bytes) {
-      status = emg_fail(err, EMG_ERR_IO, "cannot read data record %lld: %s", (long long)r + 1,
-                        strerror(errno));
-      break;
-    }
-    if (e->is_discontinuous && record_onset(e, record, &onset_s)) {
+      status = fail_record(r, err);
+    } else if (record_onset(e, record, &onset_s)) {
       n_gaps += fabs(onset_s - expected_s) * (double)e->per_record > 0.5 * e->record_s;
       expected_s = onset_s + e->record_s;
-    }
-    for (int i = 0; i < e->n_signals; i++) {
-      if (targets[i].row) {
-        copy_samples(e, &e->signals[i], record, r * e->per_record, targets[i]);
-      }
     }
   }
   free(record);
@@ -189,12 +200,53 @@ static emg_status read_records(emg_edf *e, const target *targets, emg_recording 
   return status;
 }
 
+static emg_status hold_record(reader *r, int64_t number, emg_error *err) {
+  emg_edf *e = &r->e;
+
+  if (number == r->held) {
+    return EMG_OK;
+  }
+  r->held = -1;
+  bool is_there = number == r->next ||
+                  fseeko(e->file, e->header_bytes + number * e->record_bytes, SEEK_SET) == 0;
+  r->next = -1;
+  if (!is_there ||
+      fread(r->record, 1, (size_t)e->record_bytes, e->file) != (size_t)e->record_bytes) {
+    return fail_record(number, err);
+  }
+  r->held = number;
+  r->next = number + 1;
+  return EMG_OK;
+}
+
+// Samples [begin, begin + n) of the channels and, unless NULL, of the other signals.
+static emg_status read_span(reader *r, int64_t begin, int64_t n, const emg_array2f *channels,
+                            const emg_array2f *aux, emg_error *err) {
+  const emg_edf *e = &r->e;
+
+  for (int64_t at = begin; at < begin + n;) {
+    int64_t from = at % e->per_record, length = e->per_record - from;
+    length = length < begin + n - at ? length : begin + n - at;
+    EMG_TRY(hold_record(r, at / e->per_record, err));
+    for (int i = 0; i < e->n_signals; i++) {
+      const target *t = &r->targets[i];
+      const emg_array2f *rows = t->is_aux ? aux : channels;
+      if (t->is_kept && rows) {
+        copy_samples(e, &e->signals[i], r->record, from, length, t,
+                     emg_row2f(rows, t->row) + (at - begin));
+      }
+    }
+    at += length;
+  }
+  return EMG_OK;
+}
+
 // Gain and offset of a signal in uV for EMG and in its own unit otherwise. Signals without a usable
 // scale stay counts.
 static target scale_of(const emg_edf_signal *s, const emg_read_options *options, bool is_physical) {
   double range = s->physical_max - s->physical_min;
   double gain = range / (s->digital_max - s->digital_min);
-  target t = {NULL, gain, s->physical_min - gain * s->digital_min};
+  target t = {.gain = gain, .offset = s->physical_min - gain * s->digital_min};
 
   if (s->role == EMG_EDF_EMG && is_physical) {
     t.gain *= s->uv;
@@ -203,7 +255,7 @@ static target scale_of(const emg_edf_signal *s, const emg_read_options *options,
     t.gain = options && options->scale_uv > 0 ? options->scale_uv : 1;
     t.offset = 0;
   } else if (range == 0) {
-    t = (target){NULL, 1, 0};
+    t = (target){.gain = 1};
   }
   return t;
 }
@@ -242,34 +294,32 @@ static void note_scale(const emg_edf *e, const emg_read_options *options, emg_re
   }
 }
 
-static emg_status read_signals(emg_edf *e, const emg_read_options *options, emg_recording *out,
-                               emg_error *err) {
+// Where every signal goes, and what it is called there.
+static void place_signals(reader *r, const emg_read_options *options, emg_recording *out) {
+  const emg_edf *e = &r->e;
   int c = 0, a = 0;
   bool is_physical = has_scale(e);
-  target *targets;
 
-  EMG_TRY(emg_alloc((size_t)e->n_signals, sizeof *targets, &targets, err));
   for (int i = 0; i < e->n_signals; i++) {
     const emg_edf_signal *s = &e->signals[i];
+    target *t = &r->targets[i];
     if (s->role == EMG_EDF_ANNOTATIONS) {
       continue;
     }
-    targets[i] = scale_of(s, options, is_physical);
-    if (s->role == EMG_EDF_EMG) {
-      targets[i].row = emg_row2f(&out->data, c);
+    *t = scale_of(s, options, is_physical);
+    t->is_aux = s->role == EMG_EDF_AUX;
+    if (!t->is_aux) {
       emg_label_copy(out->channels[c].name, sizeof out->channels[c].name, s->label,
                      strlen(s->label));
-      c++;
+      t->row = c++;
+      t->is_kept = true;
     } else if (a < out->aux.n_rows && s->per_record > 0) {
-      targets[i].row = emg_row2f(&out->aux, a);
       snprintf(out->aux_channels[a].name, sizeof out->aux_channels[a].name, "%.47s", s->label);
       snprintf(out->aux_channels[a].units, sizeof out->aux_channels[a].units, "%s", s->unit);
-      a++;
+      t->row = a++;
+      t->is_kept = true;
     }
   }
-  emg_status status = read_records(e, targets, out, err);
-  free(targets);
-  return status;
 }
 
 // Auxiliary signals are held at the rate of the EMG; leave them out where a few slow ones would
@@ -290,21 +340,23 @@ static int count_aux(const emg_edf *e, emg_recording *out) {
   return n;
 }
 
-static emg_status read_recording(emg_edf *e, const emg_read_options *options, emg_recording *out,
-                                 emg_error *err) {
+// Everything but the samples; the channels have their size but no numbers.
+static emg_status describe(reader *r, const emg_read_options *options, bool with_aux,
+                           emg_recording *out, emg_error *err) {
+  emg_edf *e = &r->e;
   int n_demoted;
   double rate_hz;
 
   EMG_TRY(choose_rate(e, &n_demoted, err));
   double stated_hz = e->record_s > 0 ? (double)e->per_record / e->record_s : 0;
   EMG_TRY(emg_settle_rate(stated_hz, options, &rate_hz, err));
-  EMG_TRY(emg_recording_create(count_role(e, EMG_EDF_EMG), e->per_record * e->n_records, rate_hz,
-                               out, err));
+  EMG_TRY(emg_recording_create(count_role(e, EMG_EDF_EMG), 0, rate_hz, out, err));
+  out->data.n_cols = e->per_record * e->n_records;
   snprintf(out->format, sizeof out->format, "%s%s", e->is_bdf ? "BDF" : "EDF",
            !e->is_plus           ? ""
            : e->is_discontinuous ? "+D"
                                  : "+C");
-  int n_aux = count_aux(e, out);
+  int n_aux = with_aux ? count_aux(e, out) : 0;
   if (n_aux > 0) {
     EMG_TRY(emg_recording_add_aux(out, n_aux, err));
   }
@@ -318,21 +370,58 @@ static emg_status read_recording(emg_edf *e, const emg_read_options *options, em
                        (long long)rest);
   }
   note_scale(e, options, out);
-  return out->data.n_cols > 0 ? read_signals(e, options, out, err) : EMG_OK;
+  place_signals(r, options, out);
+  return note_gaps(e, out, err);
+}
+
+static void close_reader(void *state) {
+  reader *r = state;
+
+  emg_edf_close(&r->e);
+  free(r->targets);
+  free(r->record);
+  free(r);
+}
+
+static emg_status open_reader(const char *path, const emg_signal_role *roles, int n_roles,
+                              reader **out, emg_error *err) {
+  reader *r;
+
+  EMG_TRY(emg_alloc(1, sizeof *r, &r, err));
+  *out = r;
+  r->held = r->next = -1;
+  EMG_TRY(emg_edf_open(path, &r->e, err));
+  assign_roles(&r->e, roles, n_roles);
+  EMG_TRY(emg_alloc((size_t)r->e.n_signals, sizeof *r->targets, &r->targets, err));
+  return emg_alloc((size_t)r->e.record_bytes, 1, &r->record, err);
+}
+
+static emg_status read_block(void *state, int64_t begin, int64_t n, const emg_array2f *out,
+                             emg_error *err) {
+  return read_span(state, begin, n, out, NULL, err);
 }
 
 emg_status emg_edf_read_roles(const char *path, const emg_read_options *options,
                               const emg_signal_role *roles, int n_roles, emg_recording *out,
-                              emg_error *err) {
-  emg_edf e;
+                              emg_blocks *blocks, emg_error *err) {
+  reader *r = NULL;
+  emg_status status;
 
   *out = (emg_recording){.pitch_mm = NAN};
-  emg_status status = emg_edf_open(path, &e, err);
-  if (status == EMG_OK) {
-    assign_roles(&e, roles, n_roles);
-    status = read_recording(&e, options, out, err);
+  EMG_TRY_DONE(open_reader(path, roles, n_roles, &r, err));
+  EMG_TRY_DONE(describe(r, options, !blocks, out, err));
+  if (blocks && out->data.n_rows > 0 && out->data.n_cols > 0) {
+    *blocks = (emg_blocks){r, read_block, close_reader};
+    r = NULL;
+  } else if (!blocks) {
+    int64_t n = out->data.n_cols;
+    EMG_TRY_DONE(emg_array2f_create(out->data.n_rows, n, &out->data, err));
+    status = read_span(r, 0, n, &out->data, &out->aux, err);
   }
-  emg_edf_close(&e);
+done:
+  if (r) {
+    close_reader(r);
+  }
   if (status != EMG_OK) {
     emg_recording_free(out);
   }
@@ -363,5 +452,10 @@ bool emg_edf_probe(const emg_probe *probe) {
 
 emg_status emg_edf_read(const char *path, const emg_read_options *options, emg_recording *out,
                         emg_error *err) {
-  return emg_edf_read_roles(path, options, NULL, 0, out, err);
+  return emg_edf_read_roles(path, options, NULL, 0, out, NULL, err);
+}
+
+emg_status emg_edf_open_blocks(const char *path, const emg_read_options *options,
+                               emg_recording *header, emg_blocks *blocks, emg_error *err) {
+  return emg_edf_read_roles(path, options, NULL, 0, header, blocks, err);
 }

@@ -136,20 +136,25 @@ emg_status emg_settle_rate(double file_rate_hz, const emg_read_options *options,
   return EMG_OK;
 }
 
+int64_t emg_replace_not_finite(float *row, int64_t n) {
+  int64_t n_replaced = 0;
+
+  for (int64_t i = 0; i < n; i++) {
+    if (!isfinite(row[i])) {
+      row[i] = 0;
+      n_replaced++;
+    }
+  }
+  return n_replaced;
+}
+
 // Replace values that are not finite by 0 and flag their channels.
 static void replace_not_finite(emg_recording *rec) {
   int64_t n_replaced = 0;
   int n_channels = 0;
 
   for (int c = 0; c < rec->data.n_rows; c++) {
-    float *row = emg_row2f(&rec->data, c);
-    int64_t n = 0;
-    for (int64_t i = 0; i < rec->data.n_cols; i++) {
-      if (!isfinite(row[i])) {
-        row[i] = 0;
-        n++;
-      }
-    }
+    int64_t n = emg_replace_not_finite(emg_row2f(&rec->data, c), rec->data.n_cols);
     if (n > 0) {
       rec->channels[c].state = EMG_CHANNEL_NOT_FINITE;
       n_channels++;
@@ -161,10 +166,7 @@ static void replace_not_finite(emg_recording *rec) {
                        (long long)n_replaced, n_channels);
   }
   for (int c = 0; c < rec->aux.n_rows; c++) {
-    float *row = emg_row2f(&rec->aux, c);
-    for (int64_t i = 0; i < rec->aux.n_cols; i++) {
-      row[i] = isfinite(row[i]) ? row[i] : 0;
-    }
+    emg_replace_not_finite(emg_row2f(&rec->aux, c), rec->aux.n_cols);
   }
 }
 
@@ -186,7 +188,11 @@ static emg_status fail_no_emg(const emg_recording *rec, emg_error *err) {
                   n > 0 ? what : "nothing");
 }
 
-static emg_status finish(emg_recording *rec, const emg_read_options *options, emg_error *err) {
+emg_status emg_recording_settle(emg_recording *rec, const emg_read_options *options, int **rows,
+                                emg_error *err) {
+  if (rows) {
+    *rows = NULL;
+  }
   if (rec->rate_hz == 0 && (rec->data.n_rows > 0 || rec->aux.n_rows > 0)) {
     emg_recording_note(rec, "the file does not state its sampling rate; --rate gives it");
   }
@@ -198,9 +204,8 @@ static emg_status finish(emg_recording *rec, const emg_read_options *options, em
                     rec->data.n_rows);
   }
   if (options && options->map) {
-    EMG_TRY(emg_grid_apply_map(rec, options->map, err));
+    EMG_TRY(emg_grid_apply_map(rec, options->map, rows, err));
   }
-  replace_not_finite(rec);
   return EMG_OK;
 }
 
@@ -214,7 +219,10 @@ emg_status emg_recording_read(const char *path, const emg_read_options *options,
     status = format->read(path, options, out, err);
   }
   if (status == EMG_OK) {
-    status = finish(out, options, err);
+    status = emg_recording_settle(out, options, NULL, err);
+  }
+  if (status == EMG_OK) {
+    replace_not_finite(out);
   }
   if (status != EMG_OK) {
     emg_recording_free(out);

@@ -11,17 +11,18 @@ typedef struct {
 } emg_signal_role;
 
 // Read EDF or BDF; signals named in `roles` are EMG or not as it says, others as label and unit
-// suggest.
+// suggest. With `blocks` the samples are not read, and it reads them.
 emg_status emg_edf_read_roles(const char *path, const emg_read_options *options,
                               const emg_signal_role *roles, int n_roles, emg_recording *out,
-                              emg_error *err);
+                              emg_blocks *blocks, emg_error *err);
 
 // Sampling rate (of the EMG, as emg_edf_read finds it) and length of an EDF or BDF file, from its
 // header alone.
 emg_status emg_edf_length(const char *path, double *rate_hz, int64_t *n_samples, emg_error *err);
 
-// Place channels by a grid map of the user and leave out those it does not name.
-emg_status emg_grid_apply_map(emg_recording *rec, const char *path, emg_error *err);
+// Place channels by a grid map of the user and leave out those it does not name. `rows` (may be
+// NULL): which channel each one was before, malloc'ed.
+emg_status emg_grid_apply_map(emg_recording *rec, const char *path, int **rows, emg_error *err);
 
 // Whole file, terminated by a zero byte, malloc'ed. EMG_ERR_DATA if longer than `limit`.
 emg_status emg_slurp(const char *path, size_t limit, char **bytes, size_t *n_bytes, emg_error *err);

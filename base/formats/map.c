@@ -122,16 +122,24 @@ static emg_status find_places(const grid_map *map, int n_channels, int *place, i
   return *n_used > 0 ? EMG_OK : emg_fail(err, EMG_ERR_DATA, "the grid map names no channel");
 }
 
-// Keep the channels with a place, in their order.
+// Keep the channels with a place, in their order; of a recording without samples what describes
+// them.
 static emg_status select_channels(emg_recording *rec, const int *place, int n_used, int n_columns,
-                                  emg_error *err) {
-  emg_array2f kept;
+                                  int *rows, emg_error *err) {
+  emg_array2f kept = {.n_rows = n_used, .n_cols = rec->data.n_cols};
   int n = 0, n_before = rec->data.n_rows;
 
-  EMG_TRY(emg_array2f_create(n_used, rec->data.n_cols, &kept, err));
+  if (rec->data.data) {
+    EMG_TRY(emg_array2f_create(n_used, rec->data.n_cols, &kept, err));
+  }
   for (int c = 0; c < n_before; c++) {
     if (place[c] >= 0) {
-      memcpy(emg_row2f(&kept, n), emg_row2f(&rec->data, c), (size_t)kept.n_cols * sizeof(float));
+      if (kept.data) {
+        memcpy(emg_row2f(&kept, n), emg_row2f(&rec->data, c), (size_t)kept.n_cols * sizeof(float));
+      }
+      if (rows) {
+        rows[n] = c;
+      }
       rec->channels[n] = rec->channels[c];
       rec->channels[n].row = place[c] / n_columns;
       rec->channels[n].column = place[c] % n_columns;
@@ -147,7 +155,7 @@ static emg_status select_channels(emg_recording *rec, const int *place, int n_us
   return EMG_OK;
 }
 
-emg_status emg_grid_apply_map(emg_recording *rec, const char *path, emg_error *err) {
+emg_status emg_grid_apply_map(emg_recording *rec, const char *path, int **rows, emg_error *err) {
   grid_map map = {0};
   int *place = NULL, n_used;
   emg_status status;
@@ -160,7 +168,10 @@ emg_status emg_grid_apply_map(emg_recording *rec, const char *path, emg_error *e
   EMG_TRY_DONE(read_map(path, &map, err));
   EMG_TRY_DONE(emg_alloc((size_t)rec->data.n_rows + 1, sizeof *place, &place, err));
   EMG_TRY_DONE(find_places(&map, rec->data.n_rows, place, &n_used, err));
-  status = select_channels(rec, place, n_used, map.n_columns, err);
+  if (rows) {
+    EMG_TRY_DONE(emg_alloc((size_t)n_used, sizeof **rows, rows, err));
+  }
+  status = select_channels(rec, place, n_used, map.n_columns, rows ? *rows : NULL, err);
 done:
   free(map.numbers);
   free(place);
