@@ -218,6 +218,9 @@ int64_t emg_refractory_samples(const struct emg_config_decompose *config, double
 
 // --- the result (package.c) ---
 
+// Samples from a unit's spikes to where its action potential [2 half_window][channel] begins.
+int64_t emg_muap_onset(const float *muap, int64_t half_window, int n_channels);
+
 // Units in order of their first spike, moved to where each action potential begins; with
 // spike-triggered averages of the recording.
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,

@@ -10,7 +10,7 @@
 // Samples from a unit's spikes, at the centre of energy, to where its action potential begins: the
 // first sample with a tenth of the largest energy over the channels. It is as near to the discharge
 // as the surface shows: later by conduction to the first electrode.
-static int64_t onset_of(const emg_unit *unit, int64_t half_window, int n_channels) {
+int64_t emg_muap_onset(const float *muap, int64_t half_window, int n_channels) {
   const double share = 0.1;
   double most = 0;
 
@@ -18,7 +18,7 @@ static int64_t onset_of(const emg_unit *unit, int64_t half_window, int n_channel
     for (int64_t row = 0; row < 2 * half_window; row++) {
       double energy = 0;
       for (int c = 0; c < n_channels; c++) {
-        double value = unit->muap[row * n_channels + c];
+        double value = muap[row * n_channels + c];
         energy += value * value;
       }
       if (pass == 0) {
@@ -170,8 +170,9 @@ emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
   EMG_TRY(emg_alloc((size_t)n, sizeof *placed, &placed, err));
   for (int u = 0; u < n; u++) {
     const emg_unit *unit = &units->items[u];
-    placed[u] = place_unit(unit, onset_of(unit, units->half_window, prepared->signal.n_channels),
-                           n_samples);
+    placed[u] = place_unit(
+        unit, emg_muap_onset(unit->muap, units->half_window, prepared->signal.n_channels),
+        n_samples);
   }
   if (n > 0) {
     qsort(placed, (size_t)n, sizeof *placed, compare_units);
