@@ -70,6 +70,17 @@ emg_status emg_filter_lowpass(emg_filter *filter, int order, double cutoff_hz, d
   return butterworth(filter, order, cutoff_hz, rate_hz, 0, err);
 }
 
+emg_status emg_filter_amplifier(emg_filter *filter, double low_hz, double high_hz, double rate_hz,
+                                emg_error *err) {
+  if (low_hz > 0) {
+    EMG_TRY(emg_filter_highpass(filter, 2, low_hz, rate_hz, err));
+  }
+  if (high_hz > 0) {
+    EMG_TRY(emg_filter_lowpass(filter, 2, high_hz, rate_hz, err));
+  }
+  return EMG_OK;
+}
+
 emg_status emg_filter_notch(emg_filter *filter, double centre_hz, double quality, double rate_hz,
                             emg_error *err) {
   EMG_TRY(check_cutoff(centre_hz, rate_hz, err));

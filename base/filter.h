@@ -19,6 +19,9 @@ emg_status emg_filter_highpass(emg_filter *filter, int order, double cutoff_hz, 
                                emg_error *err);
 emg_status emg_filter_lowpass(emg_filter *filter, int order, double cutoff_hz, double rate_hz,
                               emg_error *err);
+// Both, of 2nd order, as in an amplifier (`sensor.bandpass_*`); an edge of 0 is left out.
+emg_status emg_filter_amplifier(emg_filter *filter, double low_hz, double high_hz, double rate_hz,
+                                emg_error *err);
 // Second-order notch with the given quality factor (Bristow-Johnson cookbook form).
 emg_status emg_filter_notch(emg_filter *filter, double centre_hz, double quality, double rate_hz,
                             emg_error *err);

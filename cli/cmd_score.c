@@ -1,6 +1,7 @@
 // cmd_score.c -- emgtwin score: agreement of spike trains with the truth
 #include <string.h>
 
+#include "cli/ceiling.h"
 #include "cli/commands.h"
 #include "cli/scoring.h"
 
@@ -38,7 +39,8 @@ static void print_summary(const emg_score_result *result, const emg_score_option
 }
 
 static emg_status print_json(const char *preset, const emg_score_result *result,
-                             const emg_score_options *options, emg_error *err) {
+                             const emg_score_options *options, const emg_ceiling_result *ceiling,
+                             emg_error *err) {
   emg_json json = {0};
 
   emg_json_object(&json, NULL);
@@ -48,6 +50,9 @@ static emg_status print_json(const char *preset, const emg_score_result *result,
   emg_json_number(&json, "match_min", options->match_min);
   emg_json_text(&json, "match_by", options->match_by_f1 ? "f1" : "roa");
   cli_score_json(&json, result);
+  if (ceiling) {
+    cli_ceiling_json(&json, ceiling, result);
+  }
   emg_json_end(&json);
   return cli_print_json(&json, err);
 }
@@ -87,6 +92,8 @@ static emg_status run_score(const cli_args *args, emg_error *err) {
   emg_score_options options;
   emg_spikes found = {0}, truth = {0};
   emg_score_result result = {0};
+  emg_ceiling_result ceiling = {0};
+  bool has_ceiling = cli_flag(args, "ceiling");
   emg_status status;
 
   EMG_TRY(cli_quantity(args, "min-roa", "fraction", 0, 1, &min_roa, err));
@@ -98,16 +105,23 @@ static emg_status run_score(const cli_args *args, emg_error *err) {
     emg_error_in_file(err, args->positionals[0]);
     goto done;
   }
+  if (has_ceiling) {
+    EMG_TRY_DONE(cli_ceiling(args, cli_value(args, "truth"), &truth, &options, &ceiling, err));
+  }
   if (args->is_json) {
-    EMG_TRY_DONE(print_json(preset, &result, &options, err));
+    EMG_TRY_DONE(print_json(preset, &result, &options, has_ceiling ? &ceiling : NULL, err));
   } else {
     print_pairs(&result);
     print_summary(&result, &options);
+    if (has_ceiling) {
+      cli_ceiling_print(&ceiling, &result);
+    }
   }
   status = check_gate(args->positionals[0], min_roa, &result, err);
 
 done:
   emg_score_free(&result);
+  emg_ceiling_free(&ceiling);
   emg_spikes_free(&found);
   emg_spikes_free(&truth);
   return status;
@@ -125,11 +139,16 @@ static const cli_option options[] = {
      false},
     {0, "tol", "TIME", "two discharges agree within this: '0.5 ms'", false},
     {0, "rate", "RATE", "sampling rate of a file that does not state it: '2048 Hz'", false},
+    {0, "ceiling", NULL,
+     "upper bounds beside the score: what filters that know the action potentials find in TRUTH, "
+     "which must hold the recording",
+     false},
     {0, "min-roa", "X", "exit with 6 if the mean rate of agreement is below X, 0 to 1", false},
     {0, NULL, NULL, NULL, false},
 };
 static const cli_row examples[] = {
     {"emgtwin score found.h5 --truth quick.h5", "Per unit and in sum"},
+    {"emgtwin score found.h5 --truth quick.h5 --ceiling", "And what could have been found"},
     {"emgtwin score found.h5 --truth quick.h5 --tol 1ms --min-roa 0.9 --json",
      "A gate for scripts"},
     {NULL, NULL},
@@ -145,13 +164,17 @@ static const cli_row json[] = {
      "counts, and matched units with RoA >= 0.5 as a fraction of active ones"},
     {"summary.sensitivity, .precision, .f1, .roa, .chance_roa, .sum_f1",
      "means over matched units (0 if there are none) and the sum of F1"},
+    {"ceiling.roa_90, .roa_50", "true units at RoA >= 0.9 and >= 0.5: one_pass, greedy, alone"},
+    {"ceiling.units[].truth, .spikes, .found, .one_pass, .greedy, .alone",
+     "rate of agreement of each active true unit; found null if it was not"},
+    {"ceiling.action_potentials, .n_rounds", "true or fitted, and the passes of the greedy bound"},
     {NULL, NULL},
 };
 
 const cli_command cli_score_command = {
     .name = "score",
     .doc = "scores spike trains against the truth, per unit and in sum",
-    .usage = "RESULT --truth TRUTH [--preset NAME] [--tol TIME] [--min-roa X]",
+    .usage = "RESULT --truth TRUTH [--preset NAME] [--tol TIME] [--ceiling] [--min-roa X]",
     .about =
         "Matches found units to true ones one-to-one (Hungarian method) after a search for the "
         "common delay of each pair, and says how their discharges agree. Labels of units play "

@@ -4,7 +4,11 @@
 
 #include <stdint.h>
 
+#include <emgtwin/score.h>
 #include <emgtwin/status.h>
+
+// EMG_ERR_ARG for options that are negative or not finite (score.c).
+emg_status emg_score_check(const emg_score_options *options, emg_error *err);
 
 // Scratch of one thread for pairs of trains: lags up to +-max_lag samples, partners within
 // +-tolerance samples of each other after the lag.

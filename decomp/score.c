@@ -41,8 +41,7 @@ void emg_score_free(emg_score_result *result) {
   *result = (emg_score_result){0};
 }
 
-static emg_status check_input(const emg_spikes *estimated, const emg_spikes *truth,
-                              const emg_score_options *options, emg_error *err) {
+emg_status emg_score_check(const emg_score_options *options, emg_error *err) {
   const double values[] = {options->tolerance_ms, options->max_lag_ms, options->match_min};
   const char *const names[] = {"tolerance", "lag", "least agreement"};
 
@@ -52,6 +51,12 @@ static emg_status check_input(const emg_spikes *estimated, const emg_spikes *tru
                       values[i]);
     }
   }
+  return EMG_OK;
+}
+
+static emg_status check_input(const emg_spikes *estimated, const emg_spikes *truth,
+                              const emg_score_options *options, emg_error *err) {
+  EMG_TRY(emg_score_check(options, err));
   if (!(truth->rate_hz > 0) || !isfinite(truth->rate_hz) ||
       !(fabs(estimated->rate_hz - truth->rate_hz) <= 1e-6 * truth->rate_hz)) {
     return emg_fail(err, EMG_ERR_DATA,

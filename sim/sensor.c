@@ -34,13 +34,7 @@ static emg_status design_amplifier(const emg_config *config, emg_filter *out, em
                     "change one of them",
                     sensor->bandpass_low_hz, sensor->bandpass_high_hz);
   }
-  if (sensor->bandpass_low_hz > 0) {
-    EMG_TRY(emg_filter_highpass(out, 2, sensor->bandpass_low_hz, rate_hz, err));
-  }
-  if (sensor->bandpass_high_hz > 0) {
-    EMG_TRY(emg_filter_lowpass(out, 2, sensor->bandpass_high_hz, rate_hz, err));
-  }
-  return EMG_OK;
+  return emg_filter_amplifier(out, sensor->bandpass_low_hz, sensor->bandpass_high_hz, rate_hz, err);
 }
 
 static emg_status check_noise_band(const emg_config *config, emg_error *err) {

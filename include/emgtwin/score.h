@@ -4,6 +4,10 @@
 
 #include <stdbool.h>
 
+#include <emgtwin/config.h>
+#include <emgtwin/log.h>
+#include <emgtwin/muap.h>
+#include <emgtwin/recording.h>
 #include <emgtwin/spikes.h>
 #include <emgtwin/status.h>
 
@@ -57,6 +61,43 @@ typedef struct {
 emg_status emg_score(const emg_spikes *estimated, const emg_spikes *truth,
                      const emg_score_options *options, emg_score_result *out, emg_error *err);
 void emg_score_free(emg_score_result *result);
+
+// How well the discharges of one true unit can be told by linear filters that know its action
+// potential h and the covariance C of what they are applied to, f = (C + ridge)^-1 h at the best
+// delay, ridge and threshold: rates of agreement, at most 1.
+typedef struct {
+  int truth;  // unit index
+  int64_t n_spikes;
+  double one_pass;  // in the recording
+  double greedy;    // in what is left of it without the units that had 0.9 before, again and again
+  double alone;     // in the recording without any other unit
+} emg_ceiling_unit;
+
+// Active units that reach a rate of agreement of 0.9 and 0.5.
+typedef struct {
+  int one_pass, greedy, alone;
+} emg_ceiling_count;
+
+typedef struct {
+  int n_units;              // active ones
+  emg_ceiling_unit *units;  // in order of `truth`
+  emg_ceiling_count roa_90, roa_50;
+  int n_rounds;    // of the greedy bound, the one pass included
+  bool is_fitted;  // the action potentials were fitted to the recording at the true discharges
+} emg_ceiling_result;
+
+// Upper bounds of decomposition: what the truth about a recording lets filters like those of the
+// decomposer find. `muaps` are the true action potentials as simulated, before amplifier and
+// filters; NULL or no units, or such that the recording is not explained by them: least squares at
+// the true discharges, which also fits noise and makes the bounds of weak units too high. `config`:
+// the configuration of the recording, with the decompose section the bounds are for. Tolerance and
+// lag as in emg_score. EMG_ERR_DATA if truth and recording do not belong together or emg_decompose
+// would refuse the recording; EMG_ERR_INTERRUPTED. Same bits at any thread count.
+emg_status emg_ceiling(const emg_recording *rec, const emg_spikes *truth,
+                       const emg_muap_bank *muaps, const emg_config *config,
+                       const emg_score_options *options, const emg_monitor *monitor,
+                       emg_ceiling_result *out, emg_error *err);
+void emg_ceiling_free(emg_ceiling_result *result);
 
 #ifdef __cplusplus
 }
