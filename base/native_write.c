@@ -9,6 +9,7 @@
 
 #include "native_priv.h"
 #include "part_file.h"
+#include "quantise.h"
 #include "system.h"
 
 static emg_status write_int16(emg_h5 *file, const emg_array2f *data, double step, int threads,
