@@ -98,5 +98,11 @@ emg_status emg_mat_read_recording(const char *path, const emg_read_options *opti
 bool emg_mat73_probe(const emg_probe *probe);
 emg_status emg_mat73_read(const char *path, const emg_read_options *options, emg_recording *out,
                           emg_error *err);
+bool emg_otb4_probe(const emg_probe *probe);
+emg_status emg_otb4_read(const char *path, const emg_read_options *options, emg_recording *out,
+                         emg_error *err);
+bool emg_otb_plus_probe(const emg_probe *probe);
+emg_status emg_otb_plus_read(const char *path, const emg_read_options *options, emg_recording *out,
+                             emg_error *err);
 
 #endif

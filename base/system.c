@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cblas.h>
+#include <expat.h>
 #include <fftw3.h>
 #include <gsl/gsl_version.h>
 #include <hdf5.h>
@@ -96,6 +97,8 @@ int emg_libraries(emg_library out[EMG_LIBRARIES_MAX]) {
   snprintf(version, sizeof version, "%u.%u.%u %s", major, minor, release, flavour);
   add(out, &n, "HDF5", version);
   add(out, &n, "libyaml", yaml_get_version_string());
+  // "expat_2.5.0"
+  add(out, &n, "expat", XML_ExpatVersion() + strcspn(XML_ExpatVersion(), "0123456789"));
   add(out, &n, "zlib", zlibVersion());
 #ifdef _OPENMP
   snprintf(version, sizeof version, "%d", _OPENMP);

@@ -26,6 +26,10 @@ static const emg_format formats[] = {
     {"MATLAB 5", "MATLAB file: DEMUSE, OTBiolab+, MUedit, flexemg", emg_mat_probe,
      emg_mat_read_recording, NULL},
     {"MATLAB 7.3", "MATLAB file in HDF5: MUedit", emg_mat73_probe, emg_mat73_read, NULL},
+    {"OTB4", "OT Bioelettronica .otb4 (experimental: no real file has been met)", emg_otb4_probe,
+     emg_otb4_read, NULL},
+    {"OTB+", "OTBiolab+ .otb+ or .otb (experimental: no real file has been met)",
+     emg_otb_plus_probe, emg_otb_plus_read, NULL},
 };
 
 const emg_format *emg_formats(int *n) {
@@ -50,7 +54,7 @@ static emg_status look_at(const char *path, emg_probe *probe, emg_error *err) {
 
 emg_status emg_format_of(const char *path, const emg_format **format, emg_error *err) {
   emg_probe probe;
-  char names[200] = "";
+  char names[400] = "";
   size_t n = 0;
 
   *format = NULL;
@@ -63,7 +67,8 @@ emg_status emg_format_of(const char *path, const emg_format **format, emg_error 
       *format = &formats[i];
       return EMG_OK;
     }
-    n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i > 0 ? ", " : "", formats[i].name);
+    snprintf(names + n, sizeof names - n, "%s%s", i > 0 ? ", " : "", formats[i].name);
+    n = strlen(names);
   }
   return emg_fail(err, EMG_ERR_DATA, "a %s of no known format; known are %s",
                   probe.is_folder ? "folder" : "file", names);

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Write the seeds of the fuzz targets native, edf, bids and mat into corpus/ beside this script."""
+"""Write the seeds of the fuzz targets native, edf, bids, mat and otb into corpus/ beside this script."""
 
+import gzip
 import io
 import os
 import struct
+import tarfile
 
 import h5py
 import numpy as np
@@ -123,6 +125,88 @@ def swapped_map():
     return b"MATLAB 5.0".ljust(124) + b"\x01\x00MI" + struct.pack(">II", 14, len(body)) + body
 
 
+def archive(members, how=tarfile.USTAR_FORMAT, headers=None):
+    """A tar archive as Python's tarfile writes it."""
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w", format=how, pax_headers=headers) as tar:
+        for name, data in members:
+            data = data.encode() if isinstance(data, str) else data
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            if name.endswith("/"):
+                info.type = tarfile.DIRTYPE
+            tar.addfile(info, io.BytesIO(data))
+    return memory.getvalue()
+
+
+def otb_channel(index, code, description, prefix="", muscle="", side=""):
+    return (f'<Channel ID="{code}" Prefix="{prefix}" Description="{description}" Gain="1" '
+            f'Index="{index}" Muscle="{muscle}" Side="{side}"/>')
+
+
+def otb_adapter(start, code, gain, number, *channels):
+    return (f'<Adapter ID="{code}" Description="d" Gain="{gain}" HighPassFilter="10" '
+            f'LowPassFilter="500" AdapterIndex="{number}" ChannelStartIndex="{start}">'
+            + "".join(channels) + "</Adapter>")
+
+
+def otb_device(name, channels, bits, *adapters):
+    return (f'<?xml version="1.0" encoding="utf-8"?><Device Name="{name}" ID="0" '
+            f'DeviceTotalChannels="{channels}" SampleFrequency="2048" ad_bits="{bits}"><Channels>'
+            + "".join(adapters) + "</Channels></Device>")
+
+
+def otb_plus():
+    """A 64-channel grid, an auxiliary input, a control channel, feedback and a marker."""
+    grid = [otb_channel(k, "GR08MM1305", "64 Adhesive Array 8 mm i.e.d.", "MULTIPLE IN 1 ",
+                        "Tibialis Anterior", "Right") for k in range(64)]
+    device = otb_device(
+        "QUATTROCENTO;384", 66, 16, otb_adapter(0, "AD1x64SE", 150, 0, *grid),
+        otb_adapter(64, "Direct connection", 0.5, 1, otb_channel(0, "AUX  Force", "Force")),
+        otb_adapter(65, "AdapterControl", 1, 2, otb_channel(0, "Ramp", "Ramp")))
+    frames = np.arange(5)[:, None] * 1000 + np.arange(66)[None, :] - 2000
+    feedback = ("<ProcessedSignal><description>performed</description><fsample>2048</fsample>"
+                "<unity_of_measurement>%</unity_of_measurement></ProcessedSignal>")
+    marker = ("<ArrayOfMarker><Marker><Milliseconds>1.5</Milliseconds><Description>go"
+              "</Description></Marker></ArrayOfMarker>")
+    return [("2026.xml", device), ("2026.sig", frames.astype("<i2").tobytes()),
+            ("patient.xml", "<Patient/>"), ("a.sip", b""), ("b.sip", np.arange(3.0).tobytes()),
+            ("b.pro", feedback), ("c.sip", np.arange(9.0).tobytes()), ("markers_0.xml", marker)]
+
+
+def otb4_track(title, stream, n, size, rate=2048, total="", at=0, **more):
+    fields = {"Title": title, "SubTitle": "", "Device": "Novecento+;1", "IsControl": "false",
+              "Gain": 2, "ADC_Nbits": 16, "ADC_Range": 4.8, "SamplingFrequency": rate,
+              "SignalStreamPath": stream, "NumberOfChannels": n, "AcquisitionChannel": at,
+              "SampleSize": size, "UnitOfMeasurement": "mV", "UnitOfMeasurementFactor": 1000,
+              "TotalChannelsInFile": total, **more}
+    return "<TrackInfo>" + "".join(f"<{k}>{v}</{k}>" for k, v in fields.items()) + "</TrackInfo>"
+
+
+def otb4():
+    """Two grids, an auxiliary input and control signals in files of their own, and feedback."""
+    tracks = "".join([
+        otb4_track("IN1", "a.sig", 32, 4, total=32,
+                   Description="<Name>HD10MM0804</Name><NRow>8</NRow><NColumn>4</NColumn>"),
+        # counted through all files: only the offset fits
+        otb4_track("IN2", "b.sig", 1, 4, total=2, at=32, ChannelOffsetInSubPacket=1),
+        otb4_track("AUX 1", "b.sig", 1, 4, total=2, at=33, ChannelOffsetInSubPacket=0,
+                   UnitOfMeasurement="V", UnitOfMeasurementFactor=1),
+        otb4_track("Control", "c.sig", 2, 2, rate=4096, IsControl="true", ADC_Nbits=0,
+                   UnitOfMeasurement="", UnitOfMeasurementFactor=1),
+    ])
+    feedback = otb4_track("Feedback", "d.sig", 1, 8, rate=512, total=2, at=1, SubTitle="Performed",
+                          UnitOfMeasurement="%", UnitOfMeasurementFactor=1)
+    a = (np.arange(6)[:, None] * 100 + np.arange(32)).astype("<i4")
+    b = np.array([[7, k] for k in range(6)], "<i4")
+    c = np.arange(24).reshape(12, 2).astype("<i2")
+    d = np.array([[9, 1.0], [9, 5.0]], "<f8")
+    return [("Tracks_000.xml", f"<ArrayOfTrackInfo>{tracks}</ArrayOfTrackInfo>"),
+            ("TrapezoidalTracks_000.xml", f"<ArrayOfTrackInfo>{feedback}</ArrayOfTrackInfo>"),
+            ("a.sig", a.tobytes()), ("b.sig", b.tobytes()), ("c.sig", c.tobytes()),
+            ("d.sig", d.tobytes())]
+
+
 def main():
     put("native", "old.h5", native("earliest"))
     put("native", "new.h5", native("latest", chunks=(2, 4), compression="gzip", shuffle=True))
@@ -158,6 +242,14 @@ def main():
     put("mat", "flexemg.mat", mat({"raw": np.ones((4, 3), "u2"), "p": {"lsbmV": 0.003}}))
     put("mat", "map.mat", mat({"map": np.array([[1, 2], [3, 0]], "u1")}))
     put("mat", "swapped.mat", swapped_map())
+    put("otb", "quattrocento.otb+", archive(otb_plus()))
+    put("otb", "gnu.otb+", archive([("x" * 120 + "/" + n, d) for n, d in otb_plus()],
+                                   tarfile.GNU_FORMAT))
+    put("otb", "pax.otb+", archive([("folder/", b"")] + [("\u00e9" * 60 + "/" + n, d)
+                                                         for n, d in otb_plus()],
+                                   tarfile.PAX_FORMAT, {"comment": "of a recording"}))
+    put("otb", "packed.otb+", gzip.compress(archive(otb_plus()), mtime=0))
+    put("otb", "novecento.otb4", archive(otb4()))
 
 
 main()
