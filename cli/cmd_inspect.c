@@ -376,7 +376,7 @@ done:
 }
 
 static const cli_row positionals[] = {
-    {"FILE", "native HDF5, EDF, BDF, MATLAB 5, EMG-BIDS folder, or a table of labels"},
+    {"FILE", "native HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, EMG-BIDS folder, or a table of labels"},
     {NULL, NULL}};
 static const cli_option options[] = {
     {0, "hash", NULL,

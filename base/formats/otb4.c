@@ -9,6 +9,7 @@
 #include "otb_priv.h"
 
 enum { TRACKS_MAX = 4096, FILES_MAX = 16 };
+static const double SCALE_MAX = 1e9;  // of a count; no converter has such steps
 
 // One TrackInfo: neighbouring channels of a signal file.
 typedef struct {
@@ -344,8 +345,9 @@ static emg_status add_channels(otb4_reader *r, int stream, emg_error *err) {
       } else {
         describe_auxiliary(t, k + 1, channel);
       }
-      if (!isfinite(channel->scale)) {
-        return emg_fail(err, EMG_ERR_DATA, "the scale of track '%s' is not finite", t->title);
+      if (!(fabs(channel->scale) <= SCALE_MAX)) {
+        return emg_fail(err, EMG_ERR_DATA, "track '%s' has a scale of %g %s per count", t->title,
+                        channel->scale, is_emg ? "uV" : t->units);
       }
     }
   }

@@ -102,8 +102,11 @@ static void sizes_may_be_binary_or_in_pax_records(void **state) {
 
 static void broken_pax_records_are_left_out(void **state) {
   (void)state;
-  const char *const records[] = {"",         "99999999999999999999 path=a\n", "5", "0 path=a\n",
-                                 "3 path=a", "x path=a\n", "8 path=", "-7 path=a\n", "6 size="};
+  const char *const records[] = {"",         "99999999999999999999 path=a\n",
+                                 "5",        "0 path=a\n",
+                                 "3 path=a", "x path=a\n",
+                                 "8 path=",  "-7 path=a\n",
+                                 "6 size="};
   for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
     pile tar = {0};
     tar_add_text(&tar, "pax", records[i]);
@@ -150,7 +153,8 @@ static void damaged_archives_are_refused(void **state) {
   tar_add_text(&tar, "b", "text");
   refuse_tar(fixture_write("cut.tar", tar.bytes, 1024 + 200), "ends inside a header");
   tar.bytes[1024 + 3] ^= 1;
-  refuse_tar(fixture_write("bad.tar", tar.bytes, tar.n), "byte 1024 of the archive is no tar header");
+  refuse_tar(fixture_write("bad.tar", tar.bytes, tar.n),
+             "byte 1024 of the archive is no tar header");
   tar.bytes[1024 + 3] ^= 1;
   tar.bytes[1024 + 156] = 'S';
   tar_sign(tar.bytes + 1024);

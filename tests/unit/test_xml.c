@@ -31,8 +31,9 @@ static void refuse(const char *text, size_t n, const char *fragment) {
 
 static void elements_attributes_and_text_are_found(void **state) {
   (void)state;
-  const char text[] = "<?xml version='1.0'?><a k='1' x:l='&lt;2'>\n <b> one </b><c/><b>two&#233;</b>"
-                      "<![CDATA[three]]></a>";
+  const char text[] =
+      "<?xml version='1.0'?><a k='1' x:l='&lt;2'>\n <b> one </b><c/><b>two&#233;</b>"
+      "<![CDATA[three]]></a>";
   emg_xml_file *file = parse(text, strlen(text));
   const emg_xml *root = emg_xml_root(file);
   assert_string_equal(root->name, "a");
