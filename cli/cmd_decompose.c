@@ -96,7 +96,8 @@ done:
 }
 
 static const cli_row positionals[] = {
-    {"IN", "a recording: native HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, or an EMG-BIDS folder"}, {NULL, NULL}};
+    {"IN", "a recording: native HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, or an EMG-BIDS folder"},
+    {NULL, NULL}};
 static const cli_option options[] = {
     {'o', "output", "OUT.h5", "file to write", true},
     {0, "method", "NAME", "ckc: convolution kernel compensation (default)", false},

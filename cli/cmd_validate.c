@@ -184,9 +184,10 @@ static emg_status run_validate(const cli_args *args, emg_error *err) {
   return first;
 }
 
-static const cli_row positionals[] = {
-    {"FILE", "configuration, HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, BIDS folder or table of labels; any number"},
-    {NULL, NULL}};
+static const cli_row positionals[] = {{"FILE",
+                                       "configuration, HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, BIDS "
+                                       "folder or table of labels; any number"},
+                                      {NULL, NULL}};
 static const cli_option options[] = {CLI_READ_OPTIONS, {0, NULL, NULL, NULL, false}};
 static const cli_row examples[] = {{"emgtwin validate my.yaml quick.h5", "Before a long run"},
                                    {NULL, NULL}};
