@@ -276,6 +276,10 @@ static void check_decompose(checker *c) {
     note(c, "decompose.band_low_hz = %s Hz is not below decompose.band_high_hz = %s Hz",
          NUMBER(d->band_low_hz), NUMBER(d->band_high_hz));
   }
+  if (d->to_s > 0 && d->from_s >= d->to_s) {
+    note(c, "decompose.from_s = %s s is not before decompose.to_s = %s s", NUMBER(d->from_s),
+         NUMBER(d->to_s));
+  }
 }
 
 // The signal, clean signal, noise and fault mask as float, and the action potentials of all units

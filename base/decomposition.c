@@ -17,6 +17,8 @@ void emg_decomposition_free(emg_decomposition *d) {
   emg_muap_bank_free(&d->muaps);
   emg_filters_free(&d->filters);
   emg_edit_log_free(&d->edits);
+  free(d->channels);
+  free(d->group);
   *d = (emg_decomposition){0};
 }
 
@@ -88,6 +90,7 @@ static emg_status gather_vectors(const selection *s, const emg_decomposition *li
       {offsetof(emg_decomposition, detectability), sizeof(double), "detectability"},
       {offsetof(emg_decomposition, flags), sizeof(int32_t), "flags"},
       {offsetof(emg_decomposition, locked), sizeof(uint8_t), "locks"},
+      {offsetof(emg_decomposition, group), sizeof(*like->group), "grids"},
   };
   for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
     EMG_TRY(gather_vector(s, like, vectors[i].offset, vectors[i].size, vectors[i].name, out, err));
@@ -170,6 +173,17 @@ static emg_status gather_filters(const selection *s, const emg_filters *like, em
   return EMG_OK;
 }
 
+static emg_status copy_findings(const emg_decomposition *like, emg_decomposition *out,
+                                emg_error *err) {
+  if (!like->channels) {
+    return EMG_OK;
+  }
+  EMG_TRY(emg_alloc((size_t)like->n_channels, sizeof *out->channels, &out->channels, err));
+  out->n_channels = like->n_channels;
+  memcpy(out->channels, like->channels, (size_t)like->n_channels * sizeof *out->channels);
+  return EMG_OK;
+}
+
 emg_status emg_decomposition_gather(int n, const emg_decomposition *const *from, const int *row,
                                     const emg_decomposition *like, emg_decomposition *out,
                                     emg_error *err) {
@@ -182,6 +196,7 @@ emg_status emg_decomposition_gather(int n, const emg_decomposition *const *from,
   EMG_TRY_DONE(gather_sources(&s, &like->source, &out->source, err));
   EMG_TRY_DONE(gather_muaps(&s, &like->muaps, &out->muaps, err));
   EMG_TRY_DONE(gather_filters(&s, &like->filters, &out->filters, err));
+  EMG_TRY_DONE(copy_findings(like, out, err));
 
 done:
   if (status != EMG_OK) {

@@ -164,6 +164,44 @@ static emg_status read_filters(emg_h5 *file, const char *prefix, int n_units, em
   return check_filters(out, err);
 }
 
+// Which channels were left out and why, and the grid of each unit.
+static emg_status read_findings(emg_h5 *file, const char *prefix, emg_decomposition *out,
+                                emg_error *err) {
+  const place states = place_of(prefix, "units/channel_state"),
+              whys = place_of(prefix, "units/channel_why"),
+              groups = place_of(prefix, "units/group");
+  int64_t n = -1, n_units = out->spikes.n_units;
+  uint8_t *state;
+
+  if (n_units > 0 && emg_h5_has(file, groups.text)) {
+    EMG_TRY(emg_h5_expect(file, groups.text, 1, &n_units, err));
+    EMG_TRY(emg_alloc((size_t)n_units, sizeof *out->group, &out->group, err));
+    EMG_TRY(emg_h5_read_names(file, groups.text, (int)n_units, sizeof *out->group,
+                              sizeof *out->group, *out->group, err));
+  }
+  if (!emg_h5_has(file, states.text) || !emg_h5_has(file, whys.text)) {
+    return EMG_OK;
+  }
+  EMG_TRY(emg_h5_expect(file, states.text, 1, &n, err));
+  EMG_TRY(emg_h5_expect(file, whys.text, 1, &n, err));
+  if (n > EMG_NATIVE_CHANNELS_MAX) {
+    return emg_fail(err, EMG_ERR_DATA, "/%s has %lld channels", states.text, (long long)n);
+  }
+  EMG_TRY(emg_alloc((size_t)n, sizeof *out->channels, &out->channels, err));
+  out->n_channels = (int)n;
+  EMG_TRY(emg_alloc((size_t)n, sizeof *state, &state, err));
+  emg_status status = emg_h5_read(file, states.text, EMG_H5_U8, 1, &n, 0, state, err);
+  for (int64_t c = 0; c < n; c++) {
+    out->channels[c].state =
+        state[c] <= EMG_CHANNEL_UNUSED ? (emg_channel_state)state[c] : EMG_CHANNEL_MARKED;
+  }
+  free(state);
+  EMG_TRY(status);
+  return n > 0 ? emg_h5_read_names(file, whys.text, (int)n, sizeof out->channels->why,
+                                   sizeof *out->channels, out->channels->why, err)
+               : EMG_OK;
+}
+
 // Units, their sources and filters; `out` is freed by the caller if this fails.
 static emg_status read_units(emg_h5 *file, const char *prefix, emg_decomposition *out,
                              emg_error *err) {
@@ -175,6 +213,7 @@ static emg_status read_units(emg_h5 *file, const char *prefix, emg_decomposition
   EMG_TRY(read_figure(file, place_of(prefix, "units/rate_hz").text, n, &out->rate_hz, err));
   EMG_TRY(read_remarks(file, prefix, out, err));
   EMG_TRY(read_filters(file, prefix, n, &out->filters, err));
+  EMG_TRY(read_findings(file, prefix, out, err));
   EMG_TRY(emg_native_read_muaps(file, place_of(prefix, "units/muap").text, n, &out->muaps, err));
   EMG_TRY(emg_native_read_rows(file, place_of(prefix, "units/source").text, &out->source, err));
   if (out->source.n_rows > 0 && out->source.n_rows != n) {

@@ -53,6 +53,31 @@ static emg_status write_filters(emg_h5 *file, const char *prefix, const emg_filt
   return EMG_OK;
 }
 
+// channel_state and channel_why: which channels were left out; group: the grid of each unit
+static emg_status write_findings(emg_h5 *file, const char *prefix, const emg_decomposition *d,
+                                 emg_error *err) {
+  const int64_t n = d->n_channels;
+  uint8_t *state;
+
+  if (d->group && d->spikes.n_units > 0) {
+    EMG_TRY(emg_h5_write_names(file, place_of(prefix, "units/group").text, d->spikes.n_units,
+                               sizeof *d->group, sizeof *d->group, *d->group, err));
+  }
+  if (!d->channels) {
+    return EMG_OK;
+  }
+  EMG_TRY(emg_alloc((size_t)n, sizeof *state, &state, err));
+  for (int64_t c = 0; c < n; c++) {
+    state[c] = (uint8_t)d->channels[c].state;
+  }
+  emg_status status = emg_h5_write(file, place_of(prefix, "units/channel_state").text, EMG_H5_U8, 1,
+                                   &n, 0, state, 0, err);
+  free(state);
+  EMG_TRY(status);
+  return emg_h5_write_names(file, place_of(prefix, "units/channel_why").text, d->n_channels,
+                            sizeof d->channels->why, sizeof *d->channels, d->channels->why, err);
+}
+
 static emg_status write_units(emg_h5 *file, const char *prefix, const emg_decomposition *d,
                               int threads, emg_error *err) {
   const place flags = place_of(prefix, "units/flags");
@@ -83,6 +108,7 @@ static emg_status write_units(emg_h5 *file, const char *prefix, const emg_decomp
   if (d->filters.n_units > 0) {
     EMG_TRY(write_filters(file, prefix, &d->filters, err));
   }
+  EMG_TRY(write_findings(file, prefix, d, err));
   EMG_TRY(
       emg_native_write_muaps(file, place_of(prefix, "units/muap").text, &d->muaps, threads, err));
   return d->source.n_rows > 0 ? emg_native_write_rows(file, place_of(prefix, "units/source").text,

@@ -114,15 +114,21 @@ void emg_whitener_apply(const emg_whitener *whitener, int n, const float *in, fl
 
 // --- the recording made ready (prepare.c) ---
 
+// Usable channels, filtered, from the largest to the smallest as they were recorded, so that
+// results do not depend on the order of the channels; those of each group scaled by a power of two
+// to a median root mean square of about 1.
 typedef struct {
-  emg_signal signal;  // usable channels, filtered, of unit median root mean square
-  int *channel;       // of the recording, for each channel of the signal
-  bool *is_usable;    // for each: false where it is all 0, see emg_prepare_like
-  double scale;       // of the recording's units
+  emg_signal signal;
+  int *channel;                  // of the recording, for each channel of the signal
+  bool *is_usable;               // for each: false where it is all 0, see emg_prepare_like
+  float *scale;                  // for each: of the recording's units
+  int n_recorded;                // channels of the recording
+  emg_channel_finding *finding;  // [n_recorded] why others are left out
+  double mains_hz;               // whose lines were removed; 0: none
 } emg_prepared;
 
-// Leaves out channels that are marked bad or found unusable, with the reason in the log; filters.
-// EMG_ERR_DATA if too little is left, EMG_ERR_CONFIG for an empty band.
+// Leaves out channels that are marked bad or found unusable, with the reason in the log; removes
+// mains lines; filters. EMG_ERR_DATA if too little is left, EMG_ERR_CONFIG for an empty band.
 emg_status emg_prepare(const emg_recording *rec, const emg_config *config,
                        const emg_monitor *monitor, int64_t margin, emg_prepared *out,
                        emg_error *err);

@@ -159,6 +159,19 @@ static emg_status average_recording(const emg_recording *rec, emg_decomposition 
   return EMG_OK;
 }
 
+// Which channels were left out and why.
+static emg_status copy_findings(const emg_prepared *prepared, emg_decomposition *out,
+                                emg_error *err) {
+  size_t n = (size_t)prepared->n_recorded;
+
+  EMG_TRY(emg_alloc(n, sizeof *out->channels, &out->channels, err));
+  out->n_channels = prepared->n_recorded;
+  if (n > 0) {
+    memcpy(out->channels, prepared->finding, n * sizeof *out->channels);
+  }
+  return EMG_OK;
+}
+
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
                        const emg_units *units, emg_decomposition *out, emg_error *err) {
   int64_t n_samples = prepared->signal.n_samples;
@@ -181,6 +194,7 @@ emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
   EMG_TRY_DONE(copy_figures(placed, n, out, err));
   EMG_TRY_DONE(copy_sources(placed, n, n_samples, out, err));
   EMG_TRY_DONE(average_recording(rec, out, err));
+  EMG_TRY_DONE(copy_findings(prepared, out, err));
 
 done:
   free(placed);

@@ -2,204 +2,16 @@
 #include "ckc_priv.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include <base/lin.h>
+#include <base/filter.h>
 #include <emgtwin/array.h>
 
-// --- channels unusable by themselves ---
-
-typedef struct {
-  emg_channel_state state;
-  double rms;     // about the mean
-  char why[120];  // of a state other than good
-} screening;
-
-// Longest part of a channel that may be constant, or clipped, without it being left out.
-static const double flat_share_most = 0.02, clipped_share_most = 0.002;
-
-// Share of the recording in windows of 50 ms that do not change at all.
-static double flat_share(const float *x, int64_t n, double rate_hz) {
-  int64_t window = (int64_t)(0.05 * rate_hz) > 4 ? (int64_t)(0.05 * rate_hz) : 4;
-  int64_t n_flat = 0, n_windows = n / window;
-
-  for (int64_t w = 0; w < n_windows; w++) {
-    const float *part = x + w * window;
-    int64_t i = 1;
-    while (i < window && part[i] == part[0]) {
-      i++;
-    }
-    n_flat += i == window;
-  }
-  return n_windows > 0 ? (double)n_flat / (double)n_windows : 0;
-}
-
-// Share of samples that repeat the one before at an extreme of the channel: clipping makes runs,
-// while single samples at an extreme are common where the converter is coarse.
-static double clipped_share(const float *x, int64_t n, float lowest, float highest) {
-  int64_t n_clipped = 0;
-
-  for (int64_t i = 1; i < n; i++) {
-    n_clipped += (x[i] == lowest || x[i] == highest) && x[i] == x[i - 1];
-  }
-  return (double)n_clipped / (double)n;
-}
-
-static screening screen_channel(const float *x, int64_t n, double rate_hz) {
-  screening s = {.state = EMG_CHANNEL_GOOD};
-  float lowest = x[0], highest = x[0];
-  double sum = 0, squares = 0;
-
-  for (int64_t i = 0; i < n; i++) {
-    if (!isfinite(x[i])) {
-      s.state = EMG_CHANNEL_NOT_FINITE;
-      snprintf(s.why, sizeof s.why, "sample %lld is not finite", (long long)i);
-      return s;
-    }
-    lowest = fminf(lowest, x[i]);
-    highest = fmaxf(highest, x[i]);
-    sum += x[i];
-  }
-  double mean = sum / (double)n;
-  for (int64_t i = 0; i < n; i++) {
-    squares += (x[i] - mean) * (x[i] - mean);
-  }
-  s.rms = sqrt(squares / (double)n);
-
-  double flat = flat_share(x, n, rate_hz), clipped = clipped_share(x, n, lowest, highest);
-  if (!(highest > lowest) || flat > 0.5) {
-    s.state = EMG_CHANNEL_DEAD;
-    snprintf(s.why, sizeof s.why, "constant for %.0f %% of the time", 100 * flat);
-  } else if (flat > flat_share_most) {
-    s.state = EMG_CHANNEL_INTERMITTENT;
-    snprintf(s.why, sizeof s.why, "constant for %.1f %% of the time", 100 * flat);
-  } else if (clipped > clipped_share_most) {
-    s.state = EMG_CHANNEL_SATURATED;
-    snprintf(s.why, sizeof s.why, "%.1f %% of samples repeat its extremes", 100 * clipped);
-  }
-  return s;
-}
-
-// --- channels unusable beside the others ---
-
-static int compare_doubles(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-// Median of value[i] over the channels in use, `scratch` of n values; 0 if there are none.
-static double median_of_good(int n, const screening *s, const double *value, double *scratch) {
-  int n_good = 0;
-
-  for (int c = 0; c < n; c++) {
-    if (s[c].state == EMG_CHANNEL_GOOD) {
-      scratch[n_good++] = value[c];
-    }
-  }
-  if (n_good == 0) {
-    return 0;
-  }
-  qsort(scratch, (size_t)n_good, sizeof *scratch, compare_doubles);
-  return scratch[n_good / 2];
-}
-
-static void screen_by_size(int n, screening *s, const double *rms, double least, double most,
-                           double *scratch) {
-  double median = median_of_good(n, s, rms, scratch);
-
-  for (int c = 0; c < n; c++) {
-    double ratio = median > 0 ? rms[c] / median : 1;
-    if (s[c].state == EMG_CHANNEL_GOOD && (ratio < least || ratio > most)) {
-      s[c].state = ratio < least ? EMG_CHANNEL_DEAD : EMG_CHANNEL_NOISY;
-      snprintf(s[c].why, sizeof s[c].why, "root mean square is %.3g of the median channel", ratio);
-    }
-  }
-}
-
-// covariance[channel][channel] of the filtered channels: rows in parts and time in blocks of a
-// fixed size, summed in double precision.
-static emg_status covariance_of(const emg_array2f *x, int64_t begin, int64_t end,
-                                double *covariance, emg_error *err) {
-  enum { ROWS = 32, BLOCK = 4096 };
-  int n = x->n_rows;
-  float *part;
-
-  EMG_TRY(emg_alloc((size_t)n * (size_t)n, sizeof *part, &part, err));
-#pragma omp parallel for schedule(dynamic)
-  for (int row = 0; row < n; row += ROWS) {
-    int n_rows = n - row < ROWS ? n - row : ROWS;
-    ptrdiff_t place = (ptrdiff_t)row * n;
-    for (int64_t at = begin; at < end; at += BLOCK) {
-      int length = end - at < BLOCK ? (int)(end - at) : BLOCK;
-      emg_sgemm(0, 1, n_rows, n, length, 1, emg_row2f(x, row) + at, (int)x->stride, x->data + at,
-                (int)x->stride, 0, part + place, n);
-      for (ptrdiff_t i = place; i < place + (ptrdiff_t)n_rows * n; i++) {
-        covariance[i] += (double)part[i] / (double)(end - begin);
-      }
-    }
-  }
-  free(part);
-  return EMG_OK;
-}
-
-static void screen_duplicates(int n, screening *s, const double *covariance) {
-  for (int c = 0; c < n; c++) {
-    for (int first = 0; first < c && s[c].state == EMG_CHANNEL_GOOD; first++) {
-      double size =
-          sqrt(covariance[(ptrdiff_t)c * n + c] * covariance[(ptrdiff_t)first * n + first]);
-      if (s[first].state == EMG_CHANNEL_GOOD &&
-          fabs(covariance[(ptrdiff_t)c * n + first]) > (1 - 1e-5) * size) {
-        s[c].state = EMG_CHANNEL_DUPLICATE;
-        snprintf(s[c].why, sizeof s[c].why, "a copy of channel %d", first + 1);
-      }
-    }
-  }
-}
-
-// A channel most of which no combination of the others explains, several times more than usual, is
-// noise: the variance left is 1 / (C^-1)_cc. `covariance` is overwritten.
-static emg_status screen_unexplained(int n, screening *s, double *covariance, double *scratch,
-                                     emg_error *err) {
-  const double times_median = 6, share_least = 0.5;
-  double *inverse = NULL, *left = NULL, *share = NULL;
-  emg_status status;
-
-  EMG_TRY_DONE(emg_alloc((size_t)n * (size_t)n, sizeof *inverse, &inverse, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *left, &left, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *share, &share, err));
-  for (int c = 0; c < n; c++) {
-    double *row = covariance + (ptrdiff_t)c * n;
-    for (int b = 0; b < n; b++) {
-      if (b != c && s[c].state != EMG_CHANNEL_GOOD) {
-        row[b] = covariance[(ptrdiff_t)b * n + c] = 0;  // not one of the others
-      }
-    }
-    share[c] = 1 / sqrt(row[c]);
-    row[c] = row[c] > 0 ? row[c] * (1 + 1e-6) : 1;
-    inverse[(ptrdiff_t)c * n + c] = 1;
-  }
-  EMG_TRY_DONE(emg_solve_spd(n, covariance, n, inverse, err));
-  for (int c = 0; c < n; c++) {
-    left[c] = 1 / sqrt(inverse[(ptrdiff_t)c * n + c]);
-    share[c] *= left[c];
-  }
-  double median = median_of_good(n, s, left, scratch);
-  for (int c = 0; c < n; c++) {
-    if (s[c].state == EMG_CHANNEL_GOOD && left[c] > times_median * median &&
-        share[c] > share_least) {
-      s[c].state = EMG_CHANNEL_NOISY;
-      snprintf(s[c].why, sizeof s[c].why, "%.0f %% of it is unrelated to other channels",
-               100 * share[c]);
-    }
-  }
-
-done:
-  free(inverse);
-  free(left);
-  free(share);
-  return status;
-}
+#include "mains_priv.h"
+#include "screen_priv.h"
 
 // --- filtering ---
 
@@ -216,9 +28,9 @@ emg_status emg_prepare_filter(const struct emg_config_decompose *config, double 
                     config->band_low_hz, high_hz, rate_hz);
   }
   if (config->band_low_hz > 0) {
-    EMG_TRY(emg_filter_highpass(filter, 2, config->band_low_hz, rate_hz, err));
+    EMG_TRY(emg_filter_highpass(filter, config->band_order, config->band_low_hz, rate_hz, err));
   }
-  EMG_TRY(emg_filter_lowpass(filter, 2, high_hz, rate_hz, err));
+  EMG_TRY(emg_filter_lowpass(filter, config->band_order, high_hz, rate_hz, err));
   for (double hz = config->notch_hz;
        hz > 0 && hz < high_hz && filter->n_sections < EMG_SECTIONS_MAX; hz += config->notch_hz) {
     EMG_TRY(emg_filter_notch(filter, hz, hz / notch_width_hz, rate_hz, err));
@@ -226,28 +38,89 @@ emg_status emg_prepare_filter(const struct emg_config_decompose *config, double 
   return EMG_OK;
 }
 
-// Remove the mean, scale and filter each channel in use; the others become 0.
-static emg_status filter_channels(const emg_recording *rec, const screening *s, double scale,
-                                  const emg_filter *filter, emg_array2f *out, emg_error *err) {
-  int64_t n = rec->data.n_cols;
-  int n_failed = 0;
+// The usable channels from the largest to the smallest, so that nothing depends on the order in
+// which they were recorded; exact copies in that order.
+static int order_channels(const emg_screening *s, int *order) {
+  int n = 0;
 
-  EMG_TRY(emg_array2f_create(rec->data.n_rows, n, out, err));
-#pragma omp parallel for schedule(dynamic) reduction(+ : n_failed)
-  for (int c = 0; c < rec->data.n_rows; c++) {
-    if (s[c].state != EMG_CHANNEL_GOOD) {
+  for (int c = 0; c < s->n; c++) {
+    if (!emg_is_usable(s, c)) {
       continue;
     }
-    const float *from = emg_row2f(&rec->data, c);
-    float *to = emg_row2f(out, c);
-    double mean = 0;
-    for (int64_t i = 0; i < n; i++) {
-      mean += from[i] / (double)n;
+    int place = n++;
+    while (place > 0 && s->rms[order[place - 1]] < s->rms[c]) {
+      order[place] = order[place - 1];
+      place--;
     }
+    order[place] = c;
+  }
+  return n;
+}
+
+// The power of two next to 1/size: scaling by it is exact, so that it changes no result.
+static float exact_scale(double size) {
+  return size > 0 ? (float)exp2(-round(log2(size))) : 1;
+}
+
+// Row r = channel order[r] without its mean, times loaded[r], which makes its group about one.
+static emg_status load_channels(const emg_recording *rec, const emg_screening *s, const int *order,
+                                int n_rows, float *loaded, emg_array2f *out, emg_error *err) {
+  int64_t n = rec->data.n_cols;
+  double *usual;
+
+  EMG_TRY(emg_array2f_create(n_rows, n, out, err));
+  EMG_TRY(emg_alloc((size_t)s->n, sizeof *usual, &usual, err));
+  emg_find_usual(s, s->rms, usual);
+  for (int r = 0; r < n_rows; r++) {
+    loaded[r] = exact_scale(usual[order[r]]);
+  }
+  free(usual);
+#pragma omp parallel for schedule(dynamic)
+  for (int r = 0; r < n_rows; r++) {
+    const float *from = emg_row2f(&rec->data, order[r]);
+    float *to = emg_row2f(out, r);
+    double sum = 0, scale = loaded[r];
+    for (int64_t i = 0; i < n; i++) {
+      sum += from[i];
+    }
+    double mean = sum / (double)n;
     for (int64_t i = 0; i < n; i++) {
       to[i] = (float)((from[i] - mean) * scale);
     }
-    n_failed += emg_filter_zero_phase(filter, n, to, NULL) != EMG_OK;
+  }
+  return EMG_OK;
+}
+
+static emg_status remove_mains(const struct emg_config_decompose *config, double rate_hz,
+                               emg_array2f *x, double *mains_hz, const emg_monitor *monitor,
+                               emg_error *err) {
+  emg_mains mains;
+  char lines[160] = "";
+
+  *mains_hz = config->notch_hz;
+  if (config->notch_hz > 0 || config->notch == EMG_NOTCH_OFF) {
+    return EMG_OK;
+  }
+  EMG_TRY(emg_mains_find(x, rate_hz, config->band_high_hz, &mains, err));
+  *mains_hz = mains.fundamental_hz;
+  if (mains.n_lines == 0) {
+    return EMG_OK;
+  }
+  for (int i = 0; i < mains.n_lines && strlen(lines) < sizeof lines - 16; i++) {
+    size_t at = strlen(lines);
+    snprintf(lines + at, sizeof lines - at, " %.0f", mains.harmonic[i] * mains.fundamental_hz);
+  }
+  emg_log(monitor, EMG_LOG_INFO, "decompose", "mains = %.2f Hz, lines subtracted =%s Hz",
+          mains.fundamental_hz, lines);
+  return emg_mains_remove(&mains, rate_hz, x, err);
+}
+
+static emg_status filter_channels(const emg_filter *filter, emg_array2f *x, emg_error *err) {
+  int n_failed = 0;
+
+#pragma omp parallel for schedule(dynamic) reduction(+ : n_failed)
+  for (int r = 0; r < x->n_rows; r++) {
+    n_failed += emg_filter_zero_phase(filter, x->n_cols, emg_row2f(x, r), NULL) != EMG_OK;
   }
   if (n_failed > 0) {
     return emg_fail(err, EMG_ERR_MEMORY, "there is no memory to filter %d channels", n_failed);
@@ -257,66 +130,18 @@ static emg_status filter_channels(const emg_recording *rec, const screening *s, 
 
 // --- all together ---
 
-static void report(const emg_recording *rec, const screening *s, int n_good,
-                   const emg_monitor *monitor) {
-  for (int c = 0; c < rec->data.n_rows; c++) {
-    if (s[c].state != EMG_CHANNEL_GOOD) {
+static void report(const emg_recording *rec, const emg_screening *s, const emg_monitor *monitor) {
+  int n = 0;
+
+  for (int c = 0; c < s->n; c++) {
+    const emg_channel_finding *f = &s->finding[c];
+    n += f->state != EMG_CHANNEL_UNUSED;
+    if (f->state != EMG_CHANNEL_GOOD && f->state != EMG_CHANNEL_UNUSED) {
       emg_log(monitor, EMG_LOG_WARNING, "decompose", "channel %d (%s) is left out: %s, %s", c + 1,
-              rec->channels[c].name, emg_channel_state_name(s[c].state), s[c].why);
+              rec->channels[c].name, emg_channel_state_name(f->state), f->why);
     }
   }
-  emg_log(monitor, EMG_LOG_INFO, "decompose", "channels = %d, used = %d", rec->data.n_rows, n_good);
-}
-
-static int count_good(int n, const screening *s) {
-  int n_good = 0;
-  for (int c = 0; c < n; c++) {
-    n_good += s[c].state == EMG_CHANNEL_GOOD;
-  }
-  return n_good;
-}
-
-static emg_status check_enough(const emg_recording *rec, const screening *s, emg_error *err) {
-  const int least = 2;
-  int n = rec->data.n_rows, n_good = count_good(n, s), bad = 0;
-
-  if (n_good >= least) {
-    return EMG_OK;
-  }
-  if (n < least) {
-    return emg_fail(err, EMG_ERR_DATA, "%d channels are too few: decomposition needs at least %d",
-                    n, least);
-  }
-  while (bad < n - 1 && s[bad].state == EMG_CHANNEL_GOOD) {
-    bad++;
-  }
-  return emg_fail(
-      err, EMG_ERR_DATA,
-      "%d of %d channels can be used and decomposition needs at least %d; channel %d is "
-      "%s: %s",
-      n_good, n, least, bad + 1, emg_channel_state_name(s[bad].state), s[bad].why);
-}
-
-// A fault that most channels share is how the recording is: clipped or broken channels are used,
-// with a warning, where fewer than half would be left.
-static void reinstate_common_fault(const emg_recording *rec, screening *s, emg_channel_state fault,
-                                   const emg_monitor *monitor) {
-  int n = rec->data.n_rows, n_fault = 0;
-
-  for (int c = 0; c < n; c++) {
-    n_fault += s[c].state == fault && rec->channels[c].state == EMG_CHANNEL_GOOD;
-  }
-  if (n_fault == 0 || 2 * count_good(n, s) >= n) {
-    return;
-  }
-  for (int c = 0; c < n; c++) {
-    if (s[c].state == fault && rec->channels[c].state == EMG_CHANNEL_GOOD) {
-      s[c].state = EMG_CHANNEL_GOOD;
-    }
-  }
-  emg_log(monitor, EMG_LOG_WARNING, "decompose",
-          "%d of %d channels are %s and are used all the same", n_fault, n,
-          emg_channel_state_name(fault));
+  emg_log(monitor, EMG_LOG_INFO, "decompose", "channels = %d, used = %d", n, emg_count_usable(s));
 }
 
 static emg_status check_length(const emg_recording *rec, const struct emg_config_decompose *config,
@@ -347,87 +172,98 @@ static bool uses_channel(const emg_prepared *prepared, int channel) {
   return false;
 }
 
-// States from the samples of each channel alone and its size beside the others; *size is the median
-// root mean square.
-static emg_status screen_samples(const emg_recording *rec, const emg_prepared *like, screening *s,
-                                 double *rms, double *scratch, double *size,
-                                 const emg_monitor *monitor, emg_error *err) {
-  int n = rec->data.n_rows;
-
-#pragma omp parallel for schedule(dynamic)
-  for (int c = 0; c < n; c++) {
-    s[c] = screen_channel(emg_row2f(&rec->data, c), rec->data.n_cols, rec->rate_hz);
-    rms[c] = s[c].rms;
-    if (s[c].state == EMG_CHANNEL_GOOD && rec->channels[c].state != EMG_CHANNEL_GOOD) {
-      s[c].state = rec->channels[c].state;
-      snprintf(s[c].why, sizeof s[c].why, "said so by the file");
-    }
-    if (like && !uses_channel(like, c)) {
-      s[c].state = EMG_CHANNEL_MARKED;
-      snprintf(s[c].why, sizeof s[c].why, "left out in another part of the recording");
+static void leave_out_unlike(const emg_prepared *like, emg_screening *s) {
+  for (int c = 0; c < s->n; c++) {
+    if (!uses_channel(like, c)) {
+      s->finding[c].state = EMG_CHANNEL_MARKED;
+      snprintf(s->finding[c].why, sizeof s->finding[c].why,
+               "left out in another part of the recording");
     }
   }
-  reinstate_common_fault(rec, s, EMG_CHANNEL_SATURATED, monitor);
-  reinstate_common_fault(rec, s, EMG_CHANNEL_INTERMITTENT, monitor);
-  // sizes before the filter may be drift: only what would overflow goes
-  screen_by_size(n, s, rms, 1e-4, 1e4, scratch);
-  EMG_TRY(check_enough(rec, s, err));
-  *size = median_of_good(n, s, rms, scratch);
-  return EMG_OK;
 }
 
-// States from the filtered channels beside each other.
-static emg_status screen_filtered(const emg_recording *rec, const emg_array2f *filtered,
-                                  int64_t edge, screening *s, double *rms, double *scratch,
-                                  emg_error *err) {
-  int n = filtered->n_rows;
-  double *covariance;
-  emg_status status;
-
-  EMG_TRY(emg_alloc((size_t)n * (size_t)n, sizeof *covariance, &covariance, err));
-  EMG_TRY_DONE(covariance_of(filtered, edge, filtered->n_cols - edge, covariance, err));
-  for (int c = 0; c < n; c++) {
-    rms[c] = sqrt(covariance[(ptrdiff_t)c * n + c]);
-  }
-  screen_by_size(n, s, rms, 0.01, 20, scratch);
-  screen_duplicates(n, s, covariance);
-  EMG_TRY_DONE(check_enough(rec, s, err));
-  EMG_TRY_DONE(screen_unexplained(n, s, covariance, scratch, err));
-
-done:
-  free(covariance);
-  return status;
+static emg_status create_channels(int n, emg_prepared *out, emg_error *err) {
+  EMG_TRY(emg_alloc((size_t)n, sizeof *out->channel, &out->channel, err));
+  EMG_TRY(emg_alloc((size_t)n, sizeof *out->is_usable, &out->is_usable, err));
+  return emg_alloc((size_t)n, sizeof *out->scale, &out->scale, err);
 }
 
-// Lay the channels in use out [sample][channel], in tiles that stay in cache.
-static emg_status interleave(const emg_array2f *filtered, const screening *s,
-                             const emg_prepared *like, double rate_hz, int64_t margin,
-                             emg_prepared *out, emg_error *err) {
-  enum { TILE = 64 };
-  size_t n_rows = (size_t)filtered->n_rows;
+// The channels that are still usable, each group scaled to about one; or those of `like`, as there.
+// Returns the row of each in row_of, -1 for none.
+static int choose_channels(const int *order, int n_rows, const emg_screening *s,
+                           const double *usual, const emg_prepared *like, emg_prepared *out,
+                           int *row_of) {
   int n = 0;
 
-  EMG_TRY(emg_alloc(n_rows, sizeof *out->channel, &out->channel, err));
-  EMG_TRY(emg_alloc(n_rows, sizeof *out->is_usable, &out->is_usable, err));
-  for (int c = 0; c < filtered->n_rows; c++) {
-    bool is_good = s[c].state == EMG_CHANNEL_GOOD;
-    if (like ? uses_channel(like, c) : is_good) {
-      out->is_usable[n] = is_good;
-      out->channel[n++] = c;
+  if (like) {
+    n = like->signal.n_channels;
+    for (int c = 0; c < n; c++) {
+      out->channel[c] = like->channel[c];
+      out->scale[c] = like->scale[c];
+      out->is_usable[c] = emg_is_usable(s, like->channel[c]);
+      row_of[c] = -1;
+      for (int r = 0; r < n_rows && out->is_usable[c]; r++) {
+        row_of[c] = order[r] == like->channel[c] ? r : row_of[c];
+      }
+    }
+    return n;
+  }
+  for (int r = 0; r < n_rows; r++) {
+    if (emg_is_usable(s, order[r])) {
+      out->channel[n] = order[r];
+      out->scale[n] = exact_scale(usual[order[r]]);
+      out->is_usable[n] = true;
+      row_of[n++] = r;
     }
   }
-  EMG_TRY(emg_signal_create(n, filtered->n_cols, margin, rate_hz, &out->signal, err));
+  return n;
+}
+
+// Lay the chosen channels out [sample][channel], in tiles that stay in cache; `loaded` is the scale
+// of the rows.
+static void interleave(const emg_array2f *filtered, const int *row_of, const float *loaded,
+                       emg_prepared *out) {
+  enum { TILE = 64 };
+  int n = out->signal.n_channels;
+
 #pragma omp parallel for schedule(static)
   for (int64_t first = 0; first < filtered->n_cols; first += TILE) {
     int64_t last = first + TILE < filtered->n_cols ? first + TILE : filtered->n_cols;
     for (int c = 0; c < n; c++) {
-      const float *row = emg_row2f(filtered, out->channel[c]);
-      for (int64_t i = first; i < last; i++) {
-        emg_signal_row(&out->signal, i)[c] = row[i];
+      const float *row = row_of[c] >= 0 ? emg_row2f(filtered, row_of[c]) : NULL;
+      float scale = row ? out->scale[c] / loaded[row_of[c]] : 0;
+      for (int64_t i = first; i < last && row; i++) {
+        emg_signal_row(&out->signal, i)[c] = row[i] * scale;
       }
     }
   }
-  return EMG_OK;
+}
+
+// Channels in use, from the filtered ones.
+static emg_status lay_out(const emg_array2f *filtered, const int *order, const float *loaded,
+                          const emg_screening *s, const emg_prepared *like, double rate_hz,
+                          int64_t margin, emg_prepared *out, emg_error *err) {
+  size_t n_rows = (size_t)filtered->n_rows;
+  int *row_of = NULL;
+  double *usual = NULL;
+  emg_status status;
+
+  EMG_TRY_DONE(emg_alloc(n_rows + (like ? (size_t)like->signal.n_channels : 0), sizeof *row_of,
+                         &row_of, err));
+  EMG_TRY_DONE(emg_alloc((size_t)s->n, sizeof *usual, &usual, err));
+  emg_find_usual(s, s->rms, usual);
+  for (int r = 0; r < filtered->n_rows; r++) {
+    usual[order[r]] /= loaded[r];  // in units of the recording
+  }
+  EMG_TRY_DONE(create_channels(s->n, out, err));
+  int n = choose_channels(order, filtered->n_rows, s, usual, like, out, row_of);
+  EMG_TRY_DONE(emg_signal_create(n, filtered->n_cols, margin, rate_hz, &out->signal, err));
+  interleave(filtered, row_of, loaded, out);
+
+done:
+  free(row_of);
+  free(usual);
+  return status;
 }
 
 // `like` NULL: all channels, and the scale from the data.
@@ -435,37 +271,46 @@ static emg_status prepare(const emg_recording *rec, const emg_config *config,
                           const emg_prepared *like, const emg_monitor *monitor, int64_t margin,
                           emg_prepared *out, emg_error *err) {
   const struct emg_config_decompose *keys = &config->decompose;
-  int n = rec->data.n_rows;
-  emg_array2f filtered = {0};
-  screening *s = NULL;
-  double *rms = NULL, *scratch = NULL, size = 0;
+  emg_array2f x = {0};
+  emg_screening s = {0};
+  int *order = NULL;
+  float *loaded = NULL;
   emg_filter filter;
   emg_status status;
 
   *out = (emg_prepared){0};
   EMG_TRY(check_length(rec, keys, err));
   EMG_TRY(emg_prepare_filter(keys, rec->rate_hz, &filter, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *s, &s, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *rms, &rms, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *scratch, &scratch, err));
+  EMG_TRY_DONE(emg_screening_create(rec, &s, err));
+  EMG_TRY_DONE(emg_alloc((size_t)s.n, sizeof *order, &order, err));
+  EMG_TRY_DONE(emg_alloc((size_t)s.n, sizeof *loaded, &loaded, err));
 
   // 1. channels that cannot be used by themselves; 2. filters; 3. channels unlike the others
-  EMG_TRY_DONE(screen_samples(rec, like, s, rms, scratch, &size, monitor, err));
-  out->scale = like ? like->scale : 1 / size;
-  EMG_TRY_DONE(filter_channels(rec, s, out->scale, &filter, &filtered, err));
-  int64_t edge = (int64_t)(keys->edge_s * rec->rate_hz);
-  EMG_TRY_DONE(screen_filtered(rec, &filtered, edge, s, rms, scratch, err));
-  if (!like) {
-    report(rec, s, count_good(n, s), monitor);
+  EMG_TRY_DONE(emg_screen_samples(rec, &s, monitor, err));
+  if (like) {
+    leave_out_unlike(like, &s);
+    EMG_TRY_DONE(emg_check_enough(&s, err));
   }
-  EMG_TRY_DONE(check_enough(rec, s, err));
-  EMG_TRY_DONE(interleave(&filtered, s, like, rec->rate_hz, margin, out, err));
+  int n = order_channels(&s, order);
+  EMG_TRY_DONE(load_channels(rec, &s, order, n, loaded, &x, err));
+  EMG_TRY_DONE(remove_mains(keys, rec->rate_hz, &x, &out->mains_hz, monitor, err));
+  EMG_TRY_DONE(filter_channels(&filter, &x, err));
+  int64_t edge = (int64_t)(keys->edge_s * rec->rate_hz);
+  status = emg_screen_filtered(&x, order, edge, rec->rate_hz, &s, err);
+  if (!like) {
+    report(rec, &s, monitor);
+  }
+  EMG_TRY_DONE(status);
+  EMG_TRY_DONE(lay_out(&x, order, loaded, &s, like, rec->rate_hz, margin, out, err));
+  out->n_recorded = s.n;
+  out->finding = s.finding;
+  s.finding = NULL;
 
 done:
-  emg_array2f_free(&filtered);
-  free(s);
-  free(rms);
-  free(scratch);
+  emg_array2f_free(&x);
+  emg_screening_free(&s);
+  free(order);
+  free(loaded);
   if (status != EMG_OK) {
     emg_prepared_free(out);
   }
@@ -488,5 +333,7 @@ void emg_prepared_free(emg_prepared *prepared) {
   emg_signal_free(&prepared->signal);
   free(prepared->channel);
   free(prepared->is_usable);
+  free(prepared->scale);
+  free(prepared->finding);
   *prepared = (emg_prepared){0};
 }

@@ -58,6 +58,8 @@ enum {
 enum { EMG_NOISE_WHITE, EMG_NOISE_BAND, EMG_NOISE_PINK };
 enum { EMG_SEPARATION_FIXED_POINT, EMG_SEPARATION_GRADIENT };
 enum { EMG_CONTRAST_CLIPPED_SKEWNESS, EMG_CONTRAST_SKEWNESS, EMG_CONTRAST_LOG_COSH };
+enum { EMG_NOTCH_AUTO, EMG_NOTCH_OFF };
+enum { EMG_GROUPS_TOGETHER, EMG_GROUPS_EACH };
 
 // One struct per section, struct emg_config_<section>: each SECTION ends the one before it.
 struct emg_config_none_ {

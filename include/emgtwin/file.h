@@ -72,6 +72,9 @@ typedef struct emg_decomposition {
   emg_muap_bank muaps;    // spike-triggered averages, n_units 0 if none
   emg_filters filters;    // for new data from the same electrodes, n_units 0 if none
   emg_edit_log edits;     // n_steps 0 if none
+  int n_channels;         // of the recording; 0 if `channels` is not known
+  emg_channel_finding *channels;  // [n_channels] which were left out and why
+  char (*group)[32];              // [n_units] the grid each unit was found in; NULL: all together
 } emg_decomposition;
 void emg_decomposition_free(emg_decomposition *d);
 // A new decomposition of units row[i] of from[i], without edits. It has the optional parts that

@@ -23,7 +23,14 @@ typedef enum {
   EMG_CHANNEL_NOT_FINITE = 5,  // holds NaN or infinity (replaced by 0)
   EMG_CHANNEL_MARKED = 6,      // marked bad in the file
   EMG_CHANNEL_DUPLICATE = 7,
+  EMG_CHANNEL_UNUSED = 8,  // not looked at: of a grid that is decomposed apart from this one
 } emg_channel_state;
+
+// What was found of a channel, and why; "" if it is good.
+typedef struct {
+  emg_channel_state state;
+  char why[120];
+} emg_channel_finding;
 
 typedef struct {
   char name[32];
