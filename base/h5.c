@@ -1,8 +1,6 @@
 // h5.c -- HDF5 behind our own errors: set-up, types, and what reading and writing share
 #include "h5_priv.h"
 
-#include <stdlib.h>
-
 void emg_h5_init(void) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   H5PLset_loading_state(0);
@@ -70,12 +68,5 @@ void emg_h5_unshuffle(const unsigned char *from, unsigned char *to, size_t n, si
     for (size_t i = 0; i < n; i++) {
       to[i * size + byte] = *from++;
     }
-  }
-}
-
-void emg_h5_close(emg_h5 *file) {
-  if (file) {
-    H5Fclose(file->id);
-    free(file);
   }
 }

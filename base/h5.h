@@ -3,7 +3,8 @@
 // Reading trusts nothing: links out of the file, external storage, plug-in filters and unusual
 // number formats are refused, and what a dataset claims to hold is compared with what is stored
 // before anything is allocated. Chunks are inflated here, within their bounds, not by HDF5.
-// Files are built in memory and saved in one go, so that a full disk never meets HDF5.
+// Files are written under a partial name by a driver of ours, so that a full disk never meets HDF5
+// (h5_disk.c).
 #ifndef EMG_BASE_H5_H
 #define EMG_BASE_H5_H
 
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <emgtwin/log.h>
 #include <emgtwin/status.h>
 
 // Silence HDF5's own printing and forbid plugins. Called by emg_init.
@@ -99,7 +101,30 @@ emg_status emg_h5_list(emg_h5 *file, const char *group, int *n, char (**names)[E
 
 // --- writing. Groups on the way are made. ---
 
-emg_status emg_h5_create(emg_h5 **file, emg_error *err);
+// A new file that will be `path`: written as NAME.part.PID, which is removed if the file is closed
+// before it is published. EMG_ERR_IO as emg_part_file_check; also from every call below when the
+// disk is full, with what is free.
+emg_status emg_h5_create(const char *path, bool overwrite, emg_h5 **file, emg_error *err);
+// Bring everything written so far to the disk.
+emg_status emg_h5_sync(emg_h5 *file, emg_error *err);
+// Finish the file and give it its name; all that is left is to close it.
+emg_status emg_h5_publish(emg_h5 *file, emg_error *err);
+
+// Where the numbers of a dataset come from: `n` of them from number `begin` of run `run` on, a run
+// being a stretch of the last dimension and the leading ones counted through. Called by several
+// threads at once. False if they cannot be had.
+typedef bool (*emg_h5_source_fn)(const void *user, int64_t run, int64_t begin, int64_t n, void *to);
+// How a dataset is filled.
+typedef struct {
+  emg_h5_source_fn get;
+  const void *user;
+  int n_threads;               // as for emg_h5_write
+  const emg_monitor *monitor;  // told of the progress of `stage`, and may cancel; NULL is fine
+  const char *stage;
+} emg_h5_source;
+// Of rank 1 or more.
+emg_status emg_h5_write_from(emg_h5 *file, const char *path, emg_h5_type type, int rank,
+                             const int64_t *dims, const emg_h5_source *source, emg_error *err);
 // `n_threads` > 0: shuffle and gzip level 1 in chunks, compressed by so many threads; the bytes do
 // not depend on their number. 0: stored as it is.
 emg_status emg_h5_write(emg_h5 *file, const char *path, emg_h5_type type, int rank,
@@ -117,7 +142,5 @@ emg_status emg_h5_set_i64(emg_h5 *file, const char *object, const char *name, in
                           emg_error *err);
 emg_status emg_h5_set_text(emg_h5 *file, const char *object, const char *name, const char *text,
                            emg_error *err);
-// Bytes of the finished file, owned by `file`.
-emg_status emg_h5_image(emg_h5 *file, const void **bytes, size_t *n_bytes, emg_error *err);
 
 #endif

@@ -5,11 +5,23 @@
 #include <hdf5.h>
 
 #include "h5.h"
+#include "part_file.h"
+
+// A file that is being written.
+typedef struct {
+  emg_part_file part;
+  uint64_t length;  // bytes up to the last one written
+  int failure;      // errno of the first write that failed; all later ones were dropped
+} emg_h5_disk;
 
 struct emg_h5 {
   hid_t id;
-  uint64_t n_bytes;  // of the file that is read
+  uint64_t n_bytes;   // of the file that is read
+  emg_h5_disk *disk;  // of the file that is written
 };
+
+// What to say when `path` could not be added to a file: the disk, or else memory.
+emg_status emg_h5_fail_write(emg_h5 *file, const char *path, emg_error *err);
 
 // Type in memory, and in files we write.
 hid_t emg_h5_memory_type(emg_h5_type type);

@@ -1,4 +1,4 @@
-// h5_write.c -- building HDF5 files in memory, chunks compressed in parallel
+// h5_write.c -- datasets and attributes of files that are written; chunks compressed in parallel
 #include "h5_priv.h"
 
 #include <stdio.h>
@@ -16,50 +16,8 @@ enum {
   CHUNK_ROWS = 64,        // one channel in 27 ms and one second of all channels in 7 ms
   CHUNK_COLUMNS = 4096,   // of 256 channels x 60 s
   CHUNKS_PER_THREAD = 4,  // compressed between two writes
-  IMAGE_STEP = 8 << 20,   // growth of the file image
+  PIECE = 1 << 18,        // numbers asked of a source at a time
 };
-
-static emg_status fail_write(emg_error *err, const char *path) {
-  return emg_fail(err, EMG_ERR_MEMORY,
-                  "cannot add %s to the output; there is not enough memory, shorten the recording",
-                  path);
-}
-
-emg_status emg_h5_create(emg_h5 **file, emg_error *err) {
-  emg_init();
-  EMG_TRY(emg_alloc(1, sizeof **file, file, err));
-
-  // the format of HDF5 1.8: read by every tool in use, and its metadata carry checksums
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  bool is_set = H5Pset_fapl_core(access, IMAGE_STEP, false) >= 0 &&
-                H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0;
-  hid_t creation = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_obj_track_times(creation, false);
-  (*file)->id = is_set ? H5Fcreate("image.h5", H5F_ACC_TRUNC, creation, access) : -1;
-  H5Pclose(creation);
-  H5Pclose(access);
-  if ((*file)->id < 0) {
-    free(*file);
-    *file = NULL;
-    return fail_write(err, "the file header");
-  }
-  return EMG_OK;
-}
-
-emg_status emg_h5_image(emg_h5 *file, const void **bytes, size_t *n_bytes, emg_error *err) {
-  void *handle = NULL;
-  ssize_t size = -1;
-
-  // the core driver's handle is the address of its buffer, which is longer than the image
-  if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ||
-      (size = H5Fget_file_image(file->id, NULL, 0)) < 0 ||
-      H5Fget_vfd_handle(file->id, H5P_DEFAULT, &handle) < 0 || !handle) {
-    return fail_write(err, "the index");
-  }
-  *bytes = *(void **)handle;
-  *n_bytes = (size_t)size;
-  return EMG_OK;
-}
 
 // Creation properties: no modification times, so that the same content gives the same bytes.
 static hid_t creation_properties(int rank, const hsize_t *chunk) {
@@ -125,8 +83,7 @@ typedef struct {
   int64_t grid[EMG_H5_RANK_MAX];  // chunks along each dimension
   int64_t n_chunks;
   size_t size, n_elements;  // bytes of a number, numbers in a chunk
-  ptrdiff_t row_stride;
-  const unsigned char *data;
+  const emg_h5_source *source;
 } chunking;
 
 // First element of chunk `index` along each dimension.
@@ -137,9 +94,9 @@ static void chunk_offset(const chunking *c, int64_t index, hsize_t *offset) {
   }
 }
 
-// Copy a chunk out of the array, zeros beyond its edges. The leading dimensions of a chunk of a
+// Fetch a chunk, zeros beyond the edges of the dataset. The leading dimensions of a chunk of a
 // stack are 1, so a chunk is always a rectangle of rows.
-static void gather_chunk(const chunking *c, const hsize_t *offset, unsigned char *to) {
+static bool gather_chunk(const chunking *c, const hsize_t *offset, unsigned char *to) {
   int64_t first_row = 0;
   for (int d = 0; d < c->rank - 1; d++) {
     first_row = first_row * c->dims[d] + (int64_t)offset[d];
@@ -155,81 +112,146 @@ static void gather_chunk(const chunking *c, const hsize_t *offset, unsigned char
 
   memset(to, 0, c->n_elements * c->size);
   for (int64_t r = 0; r < n_rows; r++) {
-    memcpy(to + (size_t)(r * width) * c->size,
-           c->data + (size_t)((first_row + r) * c->row_stride + column) * c->size,
-           (size_t)n_columns * c->size);
+    if (!c->source->get(c->source->user, first_row + r, column, n_columns,
+                        to + (size_t)(r * width) * c->size)) {
+      return false;
+    }
   }
+  return true;
+}
+
+// Fetch and compress one chunk; the length of what it became, 0 on failure.
+static uLongf pack_chunk(const chunking *c, int64_t index, size_t raw, size_t bound,
+                         unsigned char *plain, unsigned char *packed) {
+  hsize_t offset[EMG_H5_RANK_MAX];
+  uLongf length = (uLongf)bound;
+
+  chunk_offset(c, index, offset);
+  if (!gather_chunk(c, offset, plain)) {
+    return 0;
+  }
+  emg_h5_shuffle(plain, plain + raw, c->n_elements, c->size);
+  return compress2(packed, &length, plain + raw, (uLong)raw, GZIP_LEVEL) == Z_OK ? length : 0;
+}
+
+static emg_status tell(const emg_h5_source *source, int64_t done, int64_t total, emg_error *err) {
+  return source->stage ? emg_progress(source->monitor, source->stage, done, total, err) : EMG_OK;
 }
 
 // Compress chunk after chunk in parallel, then store them in order; a chunk's bytes depend on
-// nothing but its numbers.
-static bool write_chunks(hid_t dataset, const chunking *c, int n_threads) {
+// nothing but its numbers. EMG_ERR_IO without a word if they cannot be had or stored.
+static emg_status write_chunks(emg_h5 *file, hid_t dataset, const chunking *c, emg_error *err) {
+  const int n_threads = c->source->n_threads;
   size_t raw = c->n_elements * c->size, bound = compressBound((uLong)raw);
   int batch = n_threads * CHUNKS_PER_THREAD;
-  bool is_ok = true;
-  unsigned char *scratch = malloc(2 * raw * (size_t)n_threads);
-  unsigned char *packed = malloc(bound * (size_t)batch);
-  uLongf *lengths = malloc((size_t)batch * sizeof *lengths);
+  unsigned char *scratch = NULL, *packed = NULL;
+  uLongf *lengths = NULL;
+  emg_status status;
 
-  is_ok = scratch && packed && lengths;
-  for (int64_t first = 0; is_ok && first < c->n_chunks; first += batch) {
+  EMG_TRY_DONE(emg_alloc((size_t)n_threads, 2 * raw, &scratch, err));
+  EMG_TRY_DONE(emg_alloc((size_t)batch, bound, &packed, err));
+  EMG_TRY_DONE(emg_alloc((size_t)batch, sizeof *lengths, &lengths, err));
+  for (int64_t first = 0; first < c->n_chunks; first += batch) {
     int n = (int)(c->n_chunks - first < batch ? c->n_chunks - first : batch);
 
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (int i = 0; i < n; i++) {
-      unsigned char *plain = scratch + 2 * raw * (size_t)omp_get_thread_num();
+      lengths[i] =
+          pack_chunk(c, first + i, raw, bound, scratch + 2 * raw * (size_t)omp_get_thread_num(),
+                     packed + bound * (size_t)i);
+    }
+    for (int i = 0; i < n; i++) {
       hsize_t offset[EMG_H5_RANK_MAX];
 
       chunk_offset(c, first + i, offset);
-      gather_chunk(c, offset, plain);
-      emg_h5_shuffle(plain, plain + raw, c->n_elements, c->size);
-      lengths[i] = (uLongf)bound;
-      if (compress2(packed + bound * (size_t)i, &lengths[i], plain + raw, (uLong)raw, GZIP_LEVEL) !=
-          Z_OK) {
-        lengths[i] = 0;
+      if (lengths[i] == 0 || H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset, lengths[i],
+                                            packed + bound * (size_t)i) < 0) {
+        status = EMG_ERR_IO;
+        goto done;
       }
     }
-    for (int i = 0; is_ok && i < n; i++) {
-      hsize_t offset[EMG_H5_RANK_MAX];
-
-      chunk_offset(c, first + i, offset);
-      is_ok = lengths[i] > 0 && H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset, lengths[i],
-                                               packed + bound * (size_t)i) >= 0;
+    if (file->disk->failure != 0) {
+      status = EMG_ERR_IO;
+      goto done;
     }
+    EMG_TRY_DONE(tell(c->source, first + n, c->n_chunks, err));
   }
+done:
   free(scratch);
   free(packed);
   free(lengths);
-  return is_ok;
+  return status;
 }
+// A rectangle of a dataset that is one piece in the file: `n` numbers of each of `height` runs,
+// from number `begin` of run `run` on.
+typedef struct {
+  int64_t run, height, begin, n;
+} rectangle;
 
-static bool write_whole(hid_t dataset, emg_h5_type type, int rank, const int64_t *dims,
-                        ptrdiff_t row_stride, const void *data) {
-  if (rank < 2 || row_stride == dims[rank - 1]) {
-    return H5Dwrite(dataset, emg_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+static bool write_rectangle(hid_t dataset, emg_h5_type type, int rank, const int64_t *dims,
+                            const emg_h5_source *source, const rectangle *r, unsigned char *piece) {
+  const size_t run_bytes = (size_t)r->n * emg_h5_size(type);
+  const hsize_t n_numbers = (hsize_t)(r->height * r->n);
+  hsize_t start[EMG_H5_RANK_MAX], count[EMG_H5_RANK_MAX];
+  int64_t rest = r->run;
+
+  for (int64_t i = 0; i < r->height; i++) {
+    if (!source->get(source->user, r->run + i, r->begin, r->n, piece + (size_t)i * run_bytes)) {
+      return false;
+    }
   }
-  // rows padded in memory: describe them as the left part of a wider array
-  hsize_t wide[EMG_H5_RANK_MAX], start[EMG_H5_RANK_MAX] = {0}, count[EMG_H5_RANK_MAX];
-  for (int d = 0; d < rank; d++) {
-    wide[d] = count[d] = (hsize_t)dims[d];
+  for (int d = rank - 2; d >= 0; d--) {
+    start[d] = (hsize_t)(rest % dims[d]);
+    count[d] = d == rank - 2 ? (hsize_t)r->height : 1;
+    rest /= dims[d];
   }
-  wide[rank - 1] = (hsize_t)row_stride;
-  hid_t memory = H5Screate_simple(rank, wide, NULL);
-  bool is_ok = H5Sselect_hyperslab(memory, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
-               H5Dwrite(dataset, emg_h5_memory_type(type), memory, H5S_ALL, H5P_DEFAULT, data) >= 0;
+  start[rank - 1] = (hsize_t)r->begin;
+  count[rank - 1] = (hsize_t)r->n;
+  hid_t memory = H5Screate_simple(1, &n_numbers, NULL), space = H5Dget_space(dataset);
+  bool is_ok = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
+               H5Dwrite(dataset, emg_h5_memory_type(type), memory, space, H5P_DEFAULT, piece) >= 0;
   H5Sclose(memory);
+  H5Sclose(space);
   return is_ok;
 }
 
-emg_status emg_h5_write(emg_h5 *file, const char *path, emg_h5_type type, int rank,
-                        const int64_t *dims, ptrdiff_t row_stride, const void *data, int n_threads,
-                        emg_error *err) {
+// One rectangle after the other: whole runs where they are short. Errors as write_chunks.
+static emg_status write_pieces(emg_h5 *file, hid_t dataset, emg_h5_type type, int rank,
+                               const int64_t *dims, const emg_h5_source *source, emg_error *err) {
+  const int64_t width = dims[rank - 1], n_rows = rank > 1 ? dims[rank - 2] : 1;
+  const int64_t length = width < PIECE ? width : PIECE, height = PIECE / length;
+  int64_t n_runs = 1;
+  unsigned char *piece;
+  emg_status status = EMG_OK;
+
+  for (int d = 0; d < rank - 1; d++) {
+    n_runs *= dims[d];
+  }
+  EMG_TRY(emg_alloc((size_t)(height * length), emg_h5_size(type), &piece, err));
+  for (rectangle r = {0}; status == EMG_OK && r.run < n_runs; r.run += r.height) {
+    int64_t n_left = n_rows - r.run % n_rows;  // to the end of a matrix of a stack
+    r.height = n_left < height ? n_left : height;
+    for (r.begin = 0; status == EMG_OK && r.begin < width; r.begin += r.n) {
+      r.n = width - r.begin < length ? width - r.begin : length;
+      bool is_ok = write_rectangle(dataset, type, rank, dims, source, &r, piece);
+      status = is_ok && file->disk->failure == 0 ? EMG_OK : EMG_ERR_IO;
+    }
+    if (status == EMG_OK) {
+      status = tell(source, r.run + r.height, n_runs, err);
+    }
+  }
+  free(piece);
+  return status;
+}
+
+emg_status emg_h5_write_from(emg_h5 *file, const char *path, emg_h5_type type, int rank,
+                             const int64_t *dims, const emg_h5_source *source, emg_error *err) {
   chunking c = {.rank = rank,
                 .dims = dims,
                 .size = emg_h5_size(type),
                 .n_elements = 1,
                 .n_chunks = 1,
-                .data = data};
+                .source = source};
   hsize_t extent[EMG_H5_RANK_MAX];
   int64_t n = 1;
 
@@ -237,9 +259,7 @@ emg_status emg_h5_write(emg_h5 *file, const char *path, emg_h5_type type, int ra
     extent[d] = (hsize_t)dims[d];
     n *= dims[d];
   }
-  c.row_stride = row_stride > 0 ? row_stride : (rank > 0 ? (ptrdiff_t)dims[rank - 1] : 1);
-
-  bool is_chunked = n_threads > 0 && rank > 0 && n > 0;
+  bool is_chunked = source->n_threads > 0 && n > 0;
   if (is_chunked) {
     choose_chunk(rank, dims, c.chunk);
     for (int d = 0; d < rank; d++) {
@@ -249,19 +269,59 @@ emg_status emg_h5_write(emg_h5 *file, const char *path, emg_h5_type type, int ra
     }
   }
 
-  hid_t space = rank > 0 ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
+  hid_t space = H5Screate_simple(rank, extent, NULL);
   hid_t dataset =
       create_dataset(file, path, emg_h5_file_type(type), space, rank, is_chunked ? c.chunk : NULL);
-  bool is_ok = dataset >= 0;
-  if (is_ok && n > 0) {
-    is_ok = is_chunked ? write_chunks(dataset, &c, n_threads)
-                       : write_whole(dataset, type, rank, dims, c.row_stride, data);
+  H5Sclose(space);
+  emg_status status = dataset >= 0 ? EMG_OK : EMG_ERR_IO;
+  if (status == EMG_OK && n > 0) {
+    status = is_chunked ? write_chunks(file, dataset, &c, err)
+                        : write_pieces(file, dataset, type, rank, dims, source, err);
   }
+  if (dataset >= 0 && H5Dclose(dataset) < 0 && status == EMG_OK) {
+    status = EMG_ERR_IO;
+  }
+  return status == EMG_ERR_IO ? emg_h5_fail_write(file, path, err) : status;
+}
+
+// Numbers in memory.
+typedef struct {
+  const unsigned char *data;
+  size_t size;
+  ptrdiff_t row_stride;
+} memory_block;
+
+static bool get_from_memory(const void *user, int64_t run, int64_t begin, int64_t n, void *to) {
+  const memory_block *b = user;
+
+  memcpy(to, b->data + (size_t)(run * b->row_stride + begin) * b->size, (size_t)n * b->size);
+  return true;
+}
+
+static emg_status write_number(emg_h5 *file, const char *path, emg_h5_type type, const void *value,
+                               emg_error *err) {
+  hid_t space = H5Screate(H5S_SCALAR);
+  hid_t dataset = create_dataset(file, path, emg_h5_file_type(type), space, 0, NULL);
+  bool is_ok = dataset >= 0 && H5Dwrite(dataset, emg_h5_memory_type(type), H5S_ALL, H5S_ALL,
+                                        H5P_DEFAULT, value) >= 0;
+
   if (dataset >= 0) {
     is_ok = H5Dclose(dataset) >= 0 && is_ok;
   }
   H5Sclose(space);
-  return is_ok ? EMG_OK : fail_write(err, path);
+  return is_ok && file->disk->failure == 0 ? EMG_OK : emg_h5_fail_write(file, path, err);
+}
+
+emg_status emg_h5_write(emg_h5 *file, const char *path, emg_h5_type type, int rank,
+                        const int64_t *dims, ptrdiff_t row_stride, const void *data, int n_threads,
+                        emg_error *err) {
+  if (rank == 0) {
+    return write_number(file, path, type, data, err);
+  }
+  const memory_block block = {data, emg_h5_size(type),
+                              row_stride > 0 ? row_stride : (ptrdiff_t)dims[rank - 1]};
+  const emg_h5_source source = {.get = get_from_memory, .user = &block, .n_threads = n_threads};
+  return emg_h5_write_from(file, path, type, rank, dims, &source, err);
 }
 
 emg_status emg_h5_write_scalar(emg_h5 *file, const char *path, double value, emg_error *err) {
@@ -293,7 +353,7 @@ static emg_status write_strings(emg_h5 *file, const char *path, hid_t space, siz
   }
   H5Tclose(type);
   H5Sclose(space);
-  return is_ok ? EMG_OK : fail_write(err, path);
+  return is_ok && file->disk->failure == 0 ? EMG_OK : emg_h5_fail_write(file, path, err);
 }
 
 emg_status emg_h5_write_text(emg_h5 *file, const char *path, const char *text, emg_error *err) {
@@ -337,7 +397,7 @@ static emg_status set_attribute(emg_h5 *file, const char *object, const char *na
     H5Oclose(target);
   }
   H5Sclose(space);
-  return is_ok ? EMG_OK : fail_write(err, name);
+  return is_ok && file->disk->failure == 0 ? EMG_OK : emg_h5_fail_write(file, name, err);
 }
 
 emg_status emg_h5_set_f64(emg_h5 *file, const char *object, const char *name, double value,

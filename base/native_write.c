@@ -8,7 +8,6 @@
 #include <emgtwin/emgtwin.h>
 
 #include "native_priv.h"
-#include "part_file.h"
 #include "quantise.h"
 #include "system.h"
 
@@ -250,27 +249,20 @@ static emg_status write_contents(emg_h5 *file, const emg_file_contents *c, emg_e
   if (c->provenance) {
     EMG_TRY(write_provenance(file, c->provenance, err));
   }
-  return emg_h5_set_i64(file, "", "complete", 1, err);
+  return EMG_OK;
 }
 
 emg_status emg_file_write(const char *path, const emg_file_contents *contents, bool overwrite,
                           emg_error *err) {
-  emg_h5 *file;
-  const void *bytes;
-  size_t n_bytes;
+  emg_h5 *file = NULL;
   emg_status status;
 
-  status = emg_part_file_check(path, overwrite, err);
-  if (status == EMG_OK) {
-    status = emg_h5_create(&file, err);
-  }
-  if (status != EMG_OK) {
-    emg_error_in_file(err, path);
-    return status;
-  }
+  EMG_TRY_DONE(emg_h5_create(path, overwrite, &file, err));
   EMG_TRY_DONE(write_contents(file, contents, err));
-  EMG_TRY_DONE(emg_h5_image(file, &bytes, &n_bytes, err));
-  status = emg_part_file_write(path, bytes, n_bytes, overwrite, err);
+  // a file that is left behind by a crash before this cannot be taken for a whole one
+  EMG_TRY_DONE(emg_h5_sync(file, err));
+  EMG_TRY_DONE(emg_h5_set_i64(file, "", "complete", 1, err));
+  status = emg_h5_publish(file, err);
 done:
   emg_h5_close(file);
   if (status != EMG_OK) {

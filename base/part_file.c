@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,19 +108,36 @@ static int write_all(int fd, const char *bytes, size_t n) {
   return 0;
 }
 
-static emg_status fail_write(emg_error *err, const char *path, const char *folder, size_t n_bytes,
-                             int number) {
+double emg_disk_free_bytes(const char *path) {
+  char folder[PATH_MAX];
+  const char *name;
   struct statvfs space;
 
-  if (number == ENOSPC || number == EDQUOT || number == EFBIG) {
-    double free_bytes =
-        statvfs(folder, &space) == 0 ? (double)space.f_bavail * (double)space.f_frsize : 0;
-    return emg_fail(err, EMG_ERR_IO,
-                    "cannot write %s: %s; it needs %zu bytes and %.0f are free, make room or name "
-                    "another disk",
-                    path, strerror(number), n_bytes, free_bytes);
+  // file systems without a size report 0 blocks in all
+  if (!split_path(path, folder, &name) || statvfs(folder, &space) != 0 || space.f_blocks == 0) {
+    return INFINITY;
   }
-  return fail_io(err, "write", path, number);
+  return (double)space.f_bavail * (double)space.f_frsize;
+}
+
+int emg_open_unnamed(const char *path) {
+  char folder[PATH_MAX], scratch[PATH_MAX + 48];
+  const char *name;
+
+  if (!split_path(path, folder, &name)) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+    // file systems without that call: a name for a moment
+    snprintf(scratch, sizeof scratch, "%s.part.%ld.XXXXXX", path, (long)getpid());
+    fd = mkostemp(scratch, O_CLOEXEC);
+    if (fd >= 0) {
+      unlink(scratch);
+    }
+  }
+  return fd;
 }
 
 // Give the part its name. Without `overwrite` a file of that name is never replaced, even if it was
@@ -148,34 +165,69 @@ static void sync_folder(const char *folder) {
   }
 }
 
-emg_status emg_part_file_write(const char *path, const void *bytes, size_t n_bytes, bool overwrite,
+emg_status emg_part_file_begin(const char *path, bool overwrite, emg_part_file *out,
                                emg_error *err) {
-  char folder[PATH_MAX], part[PATH_MAX + 32];
   const char *name = path;
 
+  *out = (emg_part_file){.fd = -1, .overwrite = overwrite};
   EMG_TRY(emg_part_file_check(path, overwrite, err));
-  split_path(path, folder, &name);
-  remove_stale_parts(folder, name);
+  split_path(path, out->folder, &name);
+  remove_stale_parts(out->folder, name);
 
-  snprintf(part, sizeof part, "%s.part.%ld", path, (long)getpid());
-  int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (fd < 0) {
-    return fail_io(err, "write", path, errno);
+  snprintf(out->path, sizeof out->path, "%s", path);
+  snprintf(out->part, sizeof out->part, "%s.part.%ld", path, (long)getpid());
+  out->fd = open(out->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  return out->fd >= 0 ? EMG_OK : fail_io(err, "write", path, errno);
+}
+
+void emg_part_file_discard(emg_part_file *file) {
+  if (file->fd >= 0) {
+    close(file->fd);
+    unlink(file->part);
+    file->fd = -1;
   }
-  int number = write_all(fd, bytes, n_bytes);
-  if (number == 0 && fsync(fd) != 0) {
+}
+
+emg_status emg_part_file_fail(emg_part_file *file, int number, size_t n_bytes, emg_error *err) {
+  emg_part_file_discard(file);
+  if (number == ENOSPC || number == EDQUOT || number == EFBIG) {
+    return emg_fail(err, EMG_ERR_IO,
+                    "cannot write %s: %s; it needs at least %zu bytes and %.0f are free, make room "
+                    "or name another disk",
+                    file->path, strerror(number), n_bytes, emg_disk_free_bytes(file->path));
+  }
+  return fail_io(err, "write", file->path, number);
+}
+
+emg_status emg_part_file_publish(emg_part_file *file, emg_error *err) {
+  struct stat info = {0};
+  int number = 0;
+
+  fstat(file->fd, &info);
+  if (fsync(file->fd) != 0) {
     number = errno;
   }
-  if (close(fd) != 0 && number == 0) {
+  if (close(file->fd) != 0 && number == 0) {
     number = errno;
   }
   if (number == 0) {
-    number = publish(part, path, overwrite);
+    number = publish(file->part, file->path, file->overwrite);
   }
+  file->fd = -1;
   if (number != 0) {
-    unlink(part);
-    return fail_write(err, path, folder, n_bytes, number);
+    unlink(file->part);
+    return emg_part_file_fail(file, number, (size_t)info.st_size, err);
   }
-  sync_folder(folder);
+  sync_folder(file->folder);
   return EMG_OK;
+}
+
+emg_status emg_part_file_write(const char *path, const void *bytes, size_t n_bytes, bool overwrite,
+                               emg_error *err) {
+  emg_part_file file;
+
+  EMG_TRY(emg_part_file_begin(path, overwrite, &file, err));
+  int number = write_all(file.fd, bytes, n_bytes);
+  return number == 0 ? emg_part_file_publish(&file, err)
+                     : emg_part_file_fail(&file, number, n_bytes, err);
 }
