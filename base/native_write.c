@@ -1,44 +1,51 @@
 // native_write.c -- writing the native file (layout in docs/file-format.md)
 #include <emgtwin/file.h>
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <emgtwin/emgtwin.h>
 
 #include "native_priv.h"
-#include "quantise.h"
+#include "native_signals.h"
 #include "system.h"
 
-static emg_status write_int16(emg_h5 *file, const emg_array2f *data, double step, int threads,
-                              emg_error *err) {
-  const int64_t dims[] = {data->n_rows, data->n_cols};
-  int16_t *counts;
+// What is written, and how.
+typedef struct {
+  emg_h5 *file;
+  int threads;
+  const emg_monitor *monitor;
+} writing;
 
-  EMG_TRY(emg_alloc((size_t)data->n_rows * (size_t)data->n_cols, sizeof *counts, &counts, err));
-  for (int c = 0; c < data->n_rows; c++) {
-    const float *row = emg_row2f(data, c);
-    int16_t *to = counts + c * data->n_cols;
-    for (int64_t i = 0; i < data->n_cols; i++) {
-      to[i] = (int16_t)lrint(row[i] / step);
-    }
-  }
-  emg_status status = emg_h5_write(file, "emg/data", EMG_H5_I16, 2, dims, 0, counts, threads, err);
-  free(counts);
-  return status;
+// --- rows that may be longer than memory ---
+
+typedef struct {
+  const emg_row_store *store;
+  emg_h5_type type;
+  double step;
+} stored_rows;
+
+static bool get_rows(const void *user, int64_t run, int64_t begin, int64_t n, void *to) {
+  const stored_rows *rows = user;
+  return emg_row_store_get(rows->store, (int)run, begin, n, rows->type, rows->step, to);
+}
+
+static emg_status write_store(const writing *w, const char *path, const emg_row_store *store,
+                              emg_h5_type type, double step, emg_error *err) {
+  const int64_t dims[] = {store->n_rows, store->n_cols};
+  const stored_rows rows = {store, type, step};
+  const emg_h5_source source = {.get = get_rows,
+                                .user = &rows,
+                                .n_threads = w->threads,
+                                .monitor = w->monitor,
+                                .stage = "writing"};
+  return emg_h5_write_from(w->file, path, type, 2, dims, &source, err);
 }
 
 emg_status emg_native_write_rows(emg_h5 *file, const char *path, const emg_array2f *a, int threads,
                                  emg_error *err) {
   const int64_t dims[] = {a->n_rows, a->n_cols};
   return emg_h5_write(file, path, EMG_H5_F32, 2, dims, a->stride, a->data, threads, err);
-}
-
-static emg_status write_rows2d(emg_h5 *file, const char *path, const emg_array2d *a, int threads,
-                               emg_error *err) {
-  const int64_t dims[] = {a->n_rows, a->n_cols};
-  return emg_h5_write(file, path, EMG_H5_F64, 2, dims, a->stride, a->data, threads, err);
 }
 
 emg_status emg_native_write_vector(emg_h5 *file, const char *path, const double *values, int n,
@@ -96,33 +103,33 @@ static emg_status write_aux(emg_h5 *file, const emg_recording *rec, int threads,
   return emg_h5_write_names(file, "aux/units", n, sizeof aux->units, sizeof *aux, aux->units, err);
 }
 
-static emg_status write_recording(emg_h5 *file, const emg_recording *rec, int threads,
-                                  emg_error *err) {
-  emg_quantisation kept = emg_quantise(&rec->data);
+static emg_status write_recording(const writing *w, const emg_recording *rec,
+                                  const emg_native_signals *signals, emg_error *err) {
+  emg_h5 *file = w->file;
+  emg_quantisation kept;
 
-  if (kept.is_int16) {
-    EMG_TRY(write_int16(file, &rec->data, kept.step, threads, err));
-  } else {
-    EMG_TRY(emg_native_write_rows(file, "emg/data", &rec->data, threads, err));
-  }
+  EMG_TRY(emg_quantise(signals->data, signals->looks, &kept, err));
+  EMG_TRY(write_store(w, "emg/data", signals->data, kept.is_int16 ? EMG_H5_I16 : EMG_H5_F32,
+                      kept.step, err));
   // raw counts of a file without a scale stay counts
   EMG_TRY(emg_h5_set_text(file, "emg/data", "units", rec->is_physical ? "uV" : "count", err));
   EMG_TRY(emg_h5_set_f64(file, "emg/data", "scale", kept.step, err));
   EMG_TRY(emg_h5_set_f64(file, "emg/data", "sampling_rate_hz", rec->rate_hz, err));
   EMG_TRY(write_channels(file, rec, err));
   if (rec->aux.n_rows > 0) {
-    EMG_TRY(write_aux(file, rec, threads, err));
+    EMG_TRY(write_aux(file, rec, w->threads, err));
   }
   return EMG_OK;
 }
 
-static emg_status write_signal(emg_h5 *file, const char *path, const emg_array2f *signal,
-                               int threads, emg_error *err) {
+// Optional rows with their unit.
+static emg_status write_signal(const writing *w, const char *path, const emg_row_store *signal,
+                               emg_h5_type type, const char *units, emg_error *err) {
   if (!signal || signal->n_rows == 0) {
     return EMG_OK;
   }
-  EMG_TRY(emg_native_write_rows(file, path, signal, threads, err));
-  return emg_h5_set_text(file, path, "units", "uV", err);
+  EMG_TRY(write_store(w, path, signal, type, 1, err));
+  return units ? emg_h5_set_text(w->file, path, "units", units, err) : EMG_OK;
 }
 
 // <group>/spike_samples and <group>/spike_offsets
@@ -167,36 +174,14 @@ static emg_status write_table(emg_h5 *file, const char *group, const emg_table *
   return EMG_OK;
 }
 
-// Fault mask: 0 or 1 per sample.
-static emg_status write_fault(emg_h5 *file, const emg_array2f *fault, int threads, emg_error *err) {
-  const int64_t dims[] = {fault->n_rows, fault->n_cols};
-  uint8_t *mask;
-
-  EMG_TRY(emg_alloc((size_t)fault->n_rows, (size_t)fault->n_cols, &mask, err));
-  for (int c = 0; c < fault->n_rows; c++) {
-    const float *row = emg_row2f(fault, c);
-    for (int64_t i = 0; i < fault->n_cols; i++) {
-      mask[c * fault->n_cols + i] = row[i] != 0;
-    }
-  }
-  emg_status status = emg_h5_write(file, "truth/fault", EMG_H5_U8, 2, dims, 0, mask, threads, err);
-  free(mask);
-  return status;
-}
-
-static emg_status write_truth(emg_h5 *file, const emg_truth *truth, int threads, emg_error *err) {
-  EMG_TRY(emg_native_write_trains(file, "truth", &truth->spikes, err));
-  EMG_TRY(emg_native_write_muaps(file, "truth/muap", &truth->muaps, threads, err));
-  EMG_TRY(write_table(file, "truth/units", &truth->units, err));
-  if (truth->excitation.n_rows > 0) {
-    EMG_TRY(write_rows2d(file, "truth/excitation", &truth->excitation, threads, err));
-    EMG_TRY(emg_h5_set_text(file, "truth/excitation", "units", "fraction", err));
-  }
-  if (truth->force.n_rows > 0) {
-    EMG_TRY(write_rows2d(file, "truth/force", &truth->force, threads, err));
-    EMG_TRY(emg_h5_set_text(file, "truth/force", "units", "fraction of MVC", err));
-  }
-  return truth->fault.n_rows > 0 ? write_fault(file, &truth->fault, threads, err) : EMG_OK;
+static emg_status write_truth(const writing *w, const emg_truth *truth,
+                              const emg_native_signals *signals, emg_error *err) {
+  EMG_TRY(emg_native_write_trains(w->file, "truth", &truth->spikes, err));
+  EMG_TRY(emg_native_write_muaps(w->file, "truth/muap", &truth->muaps, w->threads, err));
+  EMG_TRY(write_table(w->file, "truth/units", &truth->units, err));
+  EMG_TRY(write_signal(w, "truth/excitation", signals->excitation, EMG_H5_F64, "fraction", err));
+  EMG_TRY(write_signal(w, "truth/force", signals->force, EMG_H5_F64, "fraction of MVC", err));
+  return write_signal(w, "truth/fault", signals->fault, EMG_H5_U8, NULL, err);
 }
 
 static emg_status write_provenance(emg_h5 *file, const emg_provenance *p, emg_error *err) {
@@ -227,24 +212,25 @@ static double rate_of(const emg_file_contents *c) {
                             : 0;
 }
 
-static emg_status write_contents(emg_h5 *file, const emg_file_contents *c, emg_error *err) {
-  int threads = c->compress ? (c->n_threads > 0 ? c->n_threads : 1) : 0;
+static emg_status write_contents(const writing *w, const emg_file_contents *c,
+                                 const emg_native_signals *signals, emg_error *err) {
+  emg_h5 *file = w->file;
 
   EMG_TRY(emg_h5_write_scalar(file, "emg/sampling_rate_hz", rate_of(c), err));
   if (c->recording) {
-    EMG_TRY(write_recording(file, c->recording, threads, err));
+    EMG_TRY(write_recording(w, c->recording, signals, err));
     // spike trains that came with a foreign file
     if (c->recording->labels.n_units > 0 && !c->truth && !c->decomposition) {
       EMG_TRY(emg_native_write_trains(file, "units", &c->recording->labels, err));
     }
   }
-  EMG_TRY(write_signal(file, "emg/clean", c->clean, threads, err));
-  EMG_TRY(write_signal(file, "emg/noise", c->noise, threads, err));
+  EMG_TRY(write_signal(w, "emg/clean", signals->clean, EMG_H5_F32, "uV", err));
+  EMG_TRY(write_signal(w, "emg/noise", signals->noise, EMG_H5_F32, "uV", err));
   if (c->truth) {
-    EMG_TRY(write_truth(file, c->truth, threads, err));
+    EMG_TRY(write_truth(w, c->truth, signals, err));
   }
   if (c->decomposition) {
-    EMG_TRY(emg_native_write_units(file, c->decomposition, threads, err));
+    EMG_TRY(emg_native_write_units(file, c->decomposition, w->threads, err));
   }
   if (c->provenance) {
     EMG_TRY(write_provenance(file, c->provenance, err));
@@ -252,21 +238,45 @@ static emg_status write_contents(emg_h5 *file, const emg_file_contents *c, emg_e
   return EMG_OK;
 }
 
-emg_status emg_file_write(const char *path, const emg_file_contents *contents, bool overwrite,
-                          emg_error *err) {
-  emg_h5 *file = NULL;
+emg_status emg_native_write(const char *path, const emg_file_contents *contents,
+                            const emg_native_signals *signals, const emg_monitor *monitor,
+                            bool overwrite, emg_error *err) {
+  int threads = contents->compress ? (contents->n_threads > 0 ? contents->n_threads : 1) : 0;
+  writing w = {.threads = threads, .monitor = monitor};
   emg_status status;
 
-  EMG_TRY_DONE(emg_h5_create(path, overwrite, &file, err));
-  EMG_TRY_DONE(write_contents(file, contents, err));
+  EMG_TRY_DONE(emg_h5_create(path, overwrite, &w.file, err));
+  EMG_TRY_DONE(write_contents(&w, contents, signals, err));
   // a file that is left behind by a crash before this cannot be taken for a whole one
-  EMG_TRY_DONE(emg_h5_sync(file, err));
-  EMG_TRY_DONE(emg_h5_set_i64(file, "", "complete", 1, err));
-  status = emg_h5_publish(file, err);
+  EMG_TRY_DONE(emg_h5_sync(w.file, err));
+  EMG_TRY_DONE(emg_h5_set_i64(w.file, "", "complete", 1, err));
+  status = emg_h5_publish(w.file, err);
 done:
-  emg_h5_close(file);
+  emg_h5_close(w.file);
   if (status != EMG_OK) {
     emg_error_in_file(err, path);
   }
   return status;
+}
+
+emg_status emg_file_write(const char *path, const emg_file_contents *contents, bool overwrite,
+                          emg_error *err) {
+  static const emg_array2f none;
+  static const emg_truth no_truth;
+  const emg_truth *truth = contents->truth ? contents->truth : &no_truth;
+  const emg_row_store data =
+      emg_row_store_view2f(contents->recording ? &contents->recording->data : &none);
+  const emg_row_store clean = emg_row_store_view2f(contents->clean ? contents->clean : &none);
+  const emg_row_store noise = emg_row_store_view2f(contents->noise ? contents->noise : &none);
+  const emg_row_store fault = emg_row_store_view2f(&truth->fault);
+  const emg_row_store excitation = emg_row_store_view2d(&truth->excitation);
+  const emg_row_store force = emg_row_store_view2d(&truth->force);
+  const emg_native_signals signals = {.data = &data,
+                                      .clean = &clean,
+                                      .noise = &noise,
+                                      .fault = &fault,
+                                      .excitation = &excitation,
+                                      .force = &force};
+
+  return emg_native_write(path, contents, &signals, NULL, overwrite, err);
 }
