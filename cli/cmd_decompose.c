@@ -17,8 +17,38 @@ static void print_units(const emg_decomposition *found) {
   }
 }
 
+static bool is_left_out(const emg_decomposition *found, int channel) {
+  return found->channels[channel].state != EMG_CHANNEL_GOOD;
+}
+
+static void print_left_out(const emg_recording *recording, const emg_decomposition *found) {
+  for (int c = 0; c < found->n_channels; c++) {
+    if (is_left_out(found, c)) {
+      printf("left out: channel %d (%s), %s: %s\n", c + 1, recording->channels[c].name,
+             emg_channel_state_name(found->channels[c].state), found->channels[c].why);
+    }
+  }
+}
+
+static void add_left_out(emg_json *json, const emg_recording *recording,
+                         const emg_decomposition *found) {
+  emg_json_array(json, "channels_left_out");
+  for (int c = 0; c < found->n_channels; c++) {
+    if (is_left_out(found, c)) {
+      emg_json_object(json, NULL);
+      emg_json_integer(json, "channel", c);
+      emg_json_text(json, "name", recording->channels[c].name);
+      emg_json_text(json, "state", emg_channel_state_name(found->channels[c].state));
+      emg_json_text(json, "why", found->channels[c].why);
+      emg_json_end(json);
+    }
+  }
+  emg_json_end(json);
+}
+
 static emg_status print_units_json(const char *path, const char *method,
-                                   const emg_decomposition *found, emg_error *err) {
+                                   const emg_recording *recording, const emg_decomposition *found,
+                                   emg_error *err) {
   emg_json json = {0};
 
   emg_json_object(&json, NULL);
@@ -34,9 +64,13 @@ static emg_status print_units_json(const char *path, const char *method,
     emg_json_number(&json, "isi_cov", found->isi_cov[u]);
     emg_json_number(&json, "sil", found->sil[u]);
     emg_json_number(&json, "pnr_db", found->pnr_db[u]);
+    if (found->group) {
+      emg_json_text(&json, "group", found->group[u]);
+    }
     emg_json_end(&json);
   }
   emg_json_end(&json);
+  add_left_out(&json, recording, found);
   emg_json_end(&json);
   return cli_print_json(&json, err);
 }
@@ -60,6 +94,21 @@ static emg_status find_method(const cli_args *args, const char **method, emg_err
                   names);
 }
 
+// the configuration, then what options of this command say, then --set once more, which has the
+// last word
+static emg_status load_config(const cli_args *args, emg_config *config, emg_error *err) {
+  const char *kind = cli_value(args, "kind");
+  const double longest_s = 1e7;
+
+  EMG_TRY(cli_load_config(args, cli_value(args, "config"), config, err));
+  if (kind) {
+    EMG_TRY(emg_decompose_set_kind(kind, config, err));
+  }
+  EMG_TRY(cli_quantity(args, "from", "s", 0, longest_s, &config->decompose.from_s, err));
+  EMG_TRY(cli_quantity(args, "to", "s", 0, longest_s, &config->decompose.to_s, err));
+  return cli_overlay_config(args, config, err);
+}
+
 static emg_status run_decompose(const cli_args *args, emg_error *err) {
   const char *input = args->positionals[0], *path = cli_value(args, "output"), *method = NULL;
   static emg_config config;
@@ -69,7 +118,7 @@ static emg_status run_decompose(const cli_args *args, emg_error *err) {
   emg_status status;
 
   EMG_TRY(find_method(args, &method, err));
-  EMG_TRY(cli_load_config(args, cli_value(args, "config"), &config, err));
+  EMG_TRY(load_config(args, &config, err));
   EMG_TRY(cli_load_recording(args, input, CLI_NEEDS_EMG, &recording, err));
   EMG_TRY_DONE(cli_check_output(args, path, err));
   for (int i = 0; i < recording.n_notes; i++) {
@@ -84,9 +133,10 @@ static emg_status run_decompose(const cli_args *args, emg_error *err) {
   EMG_TRY_DONE(
       cli_write_file(args, path, &config, &(emg_file_contents){.decomposition = &found}, err));
   if (args->is_json) {
-    status = print_units_json(path, method, &found, err);
+    status = print_units_json(path, method, &recording, &found, err);
   } else {
     print_units(&found);
+    print_left_out(&recording, &found);
   }
 
 done:
@@ -103,6 +153,10 @@ static const cli_option options[] = {
     {0, "method", "NAME", "ckc: convolution kernel compensation (default)", false},
     {0, "config", "CONFIG", "YAML file, preset or native file whose decompose section is used",
      false},
+    {0, "kind", "KIND", "surface (default) or intramuscular: band and order of the filter", false},
+    {0, "from", "TIME", "start of the part to decompose: '10 s' (default: of the recording)",
+     false},
+    {0, "to", "TIME", "end of the part to decompose (default: of the recording)", false},
     CLI_READ_OPTIONS,
     {0, NULL, NULL, NULL, false},
 };
@@ -110,18 +164,25 @@ static const cli_row examples[] = {
     {"emgtwin decompose quick.h5 -o found.h5", "A simulated recording"},
     {"emgtwin decompose forearm.mat --rate '1000 Hz' --map arraymap.mat -o found.h5",
      "A MATLAB file that states neither its rate nor its grid"},
+    {"emgtwin decompose long.edf --from '60 s' --to '90 s' -o part.h5",
+     "Half a minute of a recording; spikes count from the start of the file"},
     {NULL, NULL},
 };
 static const cli_row json[] = {
     {"output, method, n_units", "the file, how it was made and how many units were found"},
     {"units[].unit, .spikes, .rate_hz, .isi_cov, .sil, .pnr_db", "figures of each unit"},
+    {"units[].group", "the grid it was found in, where grids were decomposed one by one"},
+    {"channels_left_out[].channel, .name, .state, .why",
+     "channels that were not used: number from 0, name, what is wrong and how it was found"},
     {NULL, NULL},
 };
 
 const cli_command cli_decompose_command = {
     .name = "decompose",
     .doc = "finds the spike trains in any supported recording",
-    .usage = "IN -o OUT.h5 [--method ckc] [--config CONFIG] [--rate RATE] [--map FILE]",
+    .usage =
+        "IN -o OUT.h5 [--method ckc] [--config CONFIG] [--kind KIND] [--from TIME] [--to TIME] "
+        "[--rate RATE] [--map FILE]",
     .about =
         "Blind decomposition of a recording into the spike trains of motor units. The truth in a "
         "simulated file is not looked at. Faulty channels are found, named and left out. That "

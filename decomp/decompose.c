@@ -7,6 +7,7 @@
 #include <emgtwin/emgtwin.h>
 
 #include "ckc_priv.h"
+#include "parts_priv.h"
 
 const emg_decompose_method *emg_decompose_methods(int *n) {
   static const emg_decompose_method methods[] = {
@@ -16,6 +17,22 @@ const emg_decompose_method *emg_decompose_methods(int *n) {
 
   *n = (int)(sizeof methods / sizeof methods[0]);
   return methods;
+}
+
+// The window of the recording that is asked for, in samples of the whole.
+static emg_status run_method(const emg_decompose_method *method, const emg_recording *rec,
+                             const emg_config *config, const emg_monitor *monitor,
+                             emg_decomposition *out, emg_error *err) {
+  emg_recording window;
+  int64_t begin;
+
+  EMG_TRY(emg_window_cut(rec, &config->decompose, &window, &begin, err));
+  EMG_TRY(emg_run_grids(method, &window, config, monitor, out, err));
+  emg_status status = emg_window_restore(begin, rec->data.n_cols, out, err);
+  if (status != EMG_OK) {
+    emg_decomposition_free(out);
+  }
+  return status;
 }
 
 emg_status emg_decompose(const char *method, const emg_recording *rec, const emg_config *config,
@@ -28,10 +45,28 @@ emg_status emg_decompose(const char *method, const emg_recording *rec, const emg
   *out = (emg_decomposition){0};
   for (int i = 0; i < n; i++) {
     if (strcmp(methods[i].name, method) == 0) {
-      return methods[i].run(rec, config, monitor, out, err);
+      return run_method(&methods[i], rec, config, monitor, out, err);
     }
     size_t length = strlen(names);
     snprintf(names + length, sizeof names - length, "%s%s", i > 0 ? ", " : "", methods[i].name);
   }
   return emg_fail(err, EMG_ERR_ARG, "there is no method '%s'; choose one of: %s", method, names);
+}
+
+emg_status emg_decompose_set_kind(const char *kind, emg_config *config, emg_error *err) {
+  struct emg_config_decompose *keys = &config->decompose;
+
+  if (strcmp(kind, "surface") == 0) {
+    keys->band_low_hz = 20;
+    keys->band_high_hz = 500;
+    keys->band_order = 2;
+  } else if (strcmp(kind, "intramuscular") == 0) {
+    keys->band_low_hz = 100;
+    keys->band_high_hz = 4400;
+    keys->band_order = 3;
+  } else {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "there is no kind of recording '%s'; choose surface or intramuscular", kind);
+  }
+  return EMG_OK;
 }

@@ -19,12 +19,20 @@ typedef struct {
 } emg_decompose_method;
 const emg_decompose_method *emg_decompose_methods(int *n);
 
+// The decompose section of a configuration for a kind of recording, over whatever is in it:
+// "surface" (the defaults: band 20-500 Hz of order 2) or "intramuscular" (100-4400 Hz of order 3;
+// Negro et al. 2016). EMG_ERR_ARG names the kinds.
+emg_status emg_decompose_set_kind(const char *kind, emg_config *config, emg_error *err);
+
 // Decompose `rec` with the method of that name ("ckc"; EMG_ERR_ARG names those there are). Channels
 // not EMG_CHANNEL_GOOD, and those found flat, broken, saturated, noisy or copies, are left out,
-// with the reason in the log. EMG_ERR_DATA if fewer than 2 channels or less than 1 s are left,
-// EMG_ERR_CONFIG for keys that do not suit the recording, EMG_ERR_INTERRUPTED. A recording without
-// detectable units gives n_units 0. Units come in order of their first spike; a spike is where the
-// unit's action potential begins (docs/decomposition.md). Same bits at any thread count.
+// with the reason in the log and in out->channels. Of the recording, decompose.from_s to to_s is
+// used; spikes are samples of the whole. Several grids (emg_channel.group) are decomposed as one
+// or, with decompose.groups each, one by one. EMG_ERR_DATA if fewer than 2 channels or less than 1
+// s are left, EMG_ERR_CONFIG for keys that do not suit the recording, EMG_ERR_INTERRUPTED. A
+// recording without detectable units gives n_units 0. Units come in order of their first spike; a
+// spike is where the unit's action potential begins (docs/decomposition.md). Same bits at any
+// thread count.
 emg_status emg_decompose(const char *method, const emg_recording *rec, const emg_config *config,
                          const emg_monitor *monitor, emg_decomposition *out, emg_error *err);
 
