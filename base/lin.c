@@ -64,3 +64,14 @@ emg_status emg_solve_spd(int n, double *a, int n_rhs, double *b, emg_error *err)
   LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'U', n, n_rhs, a, n, b, n);
   return EMG_OK;
 }
+
+emg_status emg_invert_spd(int n, double *a, emg_error *err) {
+  EMG_TRY(emg_cholesky(n, a, err));
+  LAPACKE_dpotri(LAPACK_COL_MAJOR, 'U', n, a, n);
+  for (int row = 0; row < n; row++) {
+    for (int column = row + 1; column < n; column++) {
+      a[(size_t)row * (size_t)n + (size_t)column] = a[(size_t)column * (size_t)n + (size_t)row];
+    }
+  }
+  return EMG_OK;
+}

@@ -21,6 +21,10 @@ emg_status emg_eigen_symmetric(int n, double *a, double *eigenvalues, emg_error 
 // EMG_ERR_DATA if not positive definite.
 emg_status emg_solve_spd(int n, double *a, int n_rhs, double *b, emg_error *err);
 
+// Inverse of a symmetric positive definite n x n matrix in place, both triangles. EMG_ERR_DATA if not
+// positive definite.
+emg_status emg_invert_spd(int n, double *a, emg_error *err);
+
 // B = L B in place, L lower triangular m x m, B m x n: mixes rows by a Cholesky factor.
 void emg_strmm_lower(int m, int n, const float *l, int ldl, float *b, int ldb);
 

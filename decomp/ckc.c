@@ -13,9 +13,9 @@ typedef struct {
   uint64_t seed;
   const emg_monitor *monitor;
   emg_prepared prepared;
-  emg_signal residual;      // the signal without the units found so far
-  emg_spans search, whole;  // what the search looks at; all of the recording
-  int n_taps;
+  emg_signal residual;       // the signal without the units found so far
+  emg_spans search, whole;   // what the search looks at; all of the recording
+  int n_taps, n_joint_taps;  // of the search, of the joint model's filters
   emg_units units;
 } ckc;
 
@@ -60,6 +60,10 @@ static emg_status start(ckc *c, const emg_recording *rec, const emg_config *conf
   if (c->n_taps > 2 * c->units.half_window) {
     c->n_taps = (int)(2 * c->units.half_window);
   }
+  c->n_joint_taps = c->config->joint_extension > 0 ? c->config->joint_extension : c->n_taps * 3 / 2;
+  if (c->n_joint_taps > (int)c->units.half_window) {
+    c->n_joint_taps = (int)c->units.half_window;
+  }
   EMG_TRY(emg_signal_copy(&c->prepared.signal, &c->residual, err));
   int64_t edge = (int64_t)(c->config->edge_s * rec->rate_hz);
   c->search = emg_spans_over(edge, n - edge, (int64_t)(c->config->search_s * rec->rate_hz));
@@ -78,18 +82,31 @@ static bool is_promising(const struct emg_config_decompose *config, const emg_ca
          c->intervals.cov > 0 && c->intervals.cov <= config->isi_cov_max + 0.15;
 }
 
+// What a unit must show to stay in the joint model between searches, and to be reported.
+typedef struct {
+  double sil_min, isi_cov_max;
+} rules;
+
+static rules provisional_rules(const struct emg_config_decompose *config) {
+  return (rules){fmin(config->sil_min, config->provisional_sil_min),
+                 fmax(config->isi_cov_max, config->provisional_isi_cov_max)};
+}
+
+static rules final_rules(const struct emg_config_decompose *config) {
+  return (rules){config->sil_min, config->isi_cov_max};
+}
+
 // A unit that fires at all times has at least 2 spikes a second; one that is recruited now and then
 // has at least 40 of them, and most of its time lies within its trains, not between them.
-static bool is_acceptable(const ckc *c, double sil, const emg_interval_stats *intervals,
+static bool is_acceptable(const ckc *c, rules r, double sil, const emg_interval_stats *intervals,
                           int64_t n_spikes) {
-  const double coverage_least = 0.6, rate_least_hz = 2, spikes_enough = 40;
+  const double rate_least_hz = 2, spikes_enough = 40;
   double duration_s = (double)c->residual.n_samples / c->residual.rate_hz;
   double spikes_least =
       fmax(c->config->spikes_min, fmin(spikes_enough, rate_least_hz * duration_s));
 
-  return sil >= c->config->sil_min && intervals->cov > 0 &&
-         intervals->cov <= c->config->isi_cov_max && (double)n_spikes >= spikes_least &&
-         intervals->coverage >= coverage_least;
+  return sil >= r.sil_min && intervals->cov > 0 && intervals->cov <= r.isi_cov_max &&
+         (double)n_spikes >= spikes_least && intervals->coverage >= c->config->coverage_min;
 }
 
 // Promising candidates, best silhouette first (then in order of the search); returns their number.
@@ -190,7 +207,8 @@ static emg_status take_candidates(ckc *c, const emg_whitener *whitener, int roun
     EMG_TRY_DONE(emg_is_known(&c->units, found->spikes, found->n_spikes, c->residual.rate_hz,
                               c->config->duplicate_agreement, &is_known, err));
     if (!is_known && validated[i] >= c->config->validated_sil_min &&
-        is_acceptable(c, found->sil, &found->intervals, found->n_spikes)) {
+        is_acceptable(c, provisional_rules(c->config), found->sil, &found->intervals,
+                      found->n_spikes)) {
       EMG_TRY_DONE(add_unit(c, found, round, err));
     }
   }
@@ -237,10 +255,11 @@ done:
 
 // --- all rounds ---
 
-static emg_status drop_unacceptable(ckc *c, emg_error *err) {
+// Units that do not meet the rules go, their signal returns to the residual; then repeated ones.
+static emg_status drop_unacceptable(ckc *c, rules r, emg_error *err) {
   for (int i = c->units.n - 1; i >= 0; i--) {
     const emg_unit *unit = &c->units.items[i];
-    if (!is_acceptable(c, unit->sil, &unit->intervals, unit->n_spikes)) {
+    if (!is_acceptable(c, r, unit->sil, &unit->intervals, unit->n_spikes)) {
       emg_unit_put(&c->residual, &c->units, i, 1);
       emg_units_remove(&c->units, i);
     }
@@ -248,8 +267,42 @@ static emg_status drop_unacceptable(ckc *c, emg_error *err) {
   return emg_remove_duplicates(&c->residual, &c->units, c->config->duplicate_agreement, err);
 }
 
+static emg_status iterate(ckc *c, int n_iterations, bool keeps_sources, emg_error *err) {
+  return emg_joint_iterate(&c->residual, &c->units, c->config, c->n_joint_taps, &c->search,
+                           n_iterations, keeps_sources, err);
+}
+
+// The joint model after units were found: action potentials by least squares, filters and spikes in
+// turn; units that hold two are split, halves of one are merged.
+static emg_status settle(ckc *c, emg_error *err) {
+  const int sweeps = 4, iterations_after_merge = 2;
+  int n_split = 1, n_merged = 0;
+
+  EMG_TRY(emg_units_fit(&c->residual, &c->units, sweeps, err));
+  if (c->config->joint_iterations == 0) {
+    return EMG_OK;
+  }
+  EMG_TRY(iterate(c, c->config->joint_iterations, false, err));
+  for (int i = 0; i < c->config->splits && n_split > 0; i++) {
+    EMG_TRY(
+        emg_units_split(&c->residual, &c->units, c->config, c->n_taps, &c->search, &n_split, err));
+    if (n_split > 0) {
+      EMG_TRY(emg_units_fit(&c->residual, &c->units, sweeps, err));
+      EMG_TRY(iterate(c, c->config->joint_iterations, false, err));
+    }
+  }
+  EMG_TRY(emg_units_merge(&c->residual, &c->units, c->config, &n_merged, err));
+  if (n_merged > 0) {
+    EMG_TRY(emg_units_fit(&c->residual, &c->units, sweeps, err));
+    EMG_TRY(iterate(c, iterations_after_merge, false, err));
+  }
+  int n_before = c->units.n;
+  EMG_TRY(drop_unacceptable(c, provisional_rules(c->config), err));
+  return c->units.n < n_before ? emg_units_fit(&c->residual, &c->units, sweeps, err) : EMG_OK;
+}
+
 static emg_status search_all(ckc *c, emg_error *err) {
-  const int sweeps = 4, patience = 2;
+  const int patience = 2;
   int n_empty = 0;
 
   for (int round = 0; round < c->config->rounds && n_empty < patience; round++) {
@@ -257,31 +310,25 @@ static emg_status search_all(ckc *c, emg_error *err) {
     int n_before = c->units.n;
     EMG_TRY(emg_whitener_create(&c->residual, c->n_taps, &c->search, &whitener, err));
     emg_status status = search_round(c, &whitener, round, err);
-    if (status == EMG_OK && c->units.n > n_before) {
-      status = emg_units_fit(&c->residual, &c->units, sweeps, err);
-    }
     emg_whitener_free(&whitener);
     EMG_TRY(status);
-    n_empty = c->units.n > n_before ? 0 : n_empty + 1;
+    int n_new = c->units.n - n_before;
+    if (n_new > 0) {
+      EMG_TRY(settle(c, err));
+    }
+    n_empty = n_new > 0 ? 0 : n_empty + 1;
     emg_log(c->monitor, EMG_LOG_INFO, "decompose", "round = %d, new = %d, units = %d", round + 1,
-            c->units.n - n_before, c->units.n);
+            n_new, c->units.n);
   }
   return EMG_OK;
 }
 
 // All units once more against the final residual, then the rules of acceptance.
 static emg_status finish(ckc *c, emg_error *err) {
-  emg_whitener whitener;
+  int n_iterations = c->config->joint_iterations > 0 ? c->config->final_iterations : 1;
 
-  if (c->units.n == 0) {
-    return EMG_OK;
-  }
-  EMG_TRY(emg_whitener_create(&c->residual, c->n_taps, &c->search, &whitener, err));
-  emg_status status =
-      emg_reestimate(&c->residual, &whitener, c->config, &c->units, c->config->keep_source, err);
-  emg_whitener_free(&whitener);
-  EMG_TRY(status);
-  return drop_unacceptable(c, err);
+  EMG_TRY(iterate(c, n_iterations > 0 ? n_iterations : 1, c->config->keep_source, err));
+  return drop_unacceptable(c, final_rules(c->config), err);
 }
 
 emg_status emg_ckc_run(const emg_recording *rec, const emg_config *config,

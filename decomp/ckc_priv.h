@@ -103,6 +103,9 @@ typedef struct {
 // eigenvalues up to the mean of the lower half (Negro et al. 2016). EMG_ERR_DATA if all are 0.
 emg_status emg_whitener_create(const emg_signal *x, int n_taps, const emg_spans *spans,
                                emg_whitener *out, emg_error *err);
+// The inverse alone, of covariance + ridge * its largest eigenvalue; `covariance` stays NULL.
+emg_status emg_whitener_create_ridge(const emg_signal *x, int n_taps, const emg_spans *spans,
+                                     double ridge, emg_whitener *out, emg_error *err);
 void emg_whitener_free(emg_whitener *whitener);
 
 // Scale filters[D][n_sources] to unit variance, f' C f = 1; scratch[D][n_sources]. A filter of no
@@ -178,9 +181,12 @@ typedef struct {
   int64_t n_spikes, *spikes;  // samples at the centre of energy, ascending
   double sil, pnr_db;
   emg_interval_stats intervals;
-  float *muap;    // [2 half_window][channel], row half_window at the spike
-  float *source;  // [sample], peaks at the spikes; NULL unless kept
-  int round;      // of the search that found it, from 0
+  float *muap;               // [2 half_window][channel], row half_window at the spike
+  float *source;             // [sample], peaks at the spikes; NULL unless kept
+  int round;                 // of the search that found it, from 0
+  int64_t delay;             // its filter's source peaks so many samples after the spike
+  bool has_delay, is_whole;  // is_whole: merged again after a split, not to be split any more
+  double noise_variance;     // of its source without its own signal, where a spike has height 1
 } emg_unit;
 
 typedef struct {
@@ -198,6 +204,9 @@ void emg_units_remove(emg_units *units, int i);
 
 // residual += sign * action potential at every spike of the unit.
 void emg_unit_put(emg_signal *residual, const emg_units *units, int i, float sign);
+// The same at the given instants.
+void emg_unit_put_at(emg_signal *residual, const emg_units *units, int i, const int64_t *spikes,
+                     int64_t n_spikes, float sign);
 // Least-squares action potentials of all units: `n_sweeps` of block Gauss-Seidel on the residual,
 // h += average of the residual at the spikes, residual -= that.
 emg_status emg_units_fit(emg_signal *residual, emg_units *units, int n_sweeps, emg_error *err);
@@ -205,13 +214,24 @@ emg_status emg_units_fit(emg_signal *residual, emg_units *units, int n_sweeps, e
 emg_status emg_centre_of_energy(const emg_signal *x, const int64_t *spikes, int64_t n_spikes,
                                 int64_t half_window, int64_t *shift, emg_error *err);
 
-// --- all units once more (reestimate.c) ---
+// --- all units once more (joint.c) ---
 
-// Filter of each unit from its action potential and the covariance of the residual; its spikes and
-// figures anew from the residual plus its own signal; action potentials fitted to the new spikes.
-emg_status emg_reestimate(emg_signal *residual, const emg_whitener *whitener,
-                          const struct emg_config_decompose *config, emg_units *units,
-                          bool keep_sources, emg_error *err);
+// `n_iterations` times: filter of each unit from its action potential and the covariance of the
+// residual over the spans; each unit's spikes anew from the residual and its own signal, by
+// likelihood; action potentials fitted to the new spikes. Then the units' figures.
+emg_status emg_joint_iterate(emg_signal *residual, emg_units *units,
+                             const struct emg_config_decompose *config, int n_taps,
+                             const emg_spans *covariance_spans, int n_iterations,
+                             bool keeps_sources, emg_error *err);
+// Split units whose spikes are those of two (split.c); the second part becomes a new unit at the
+// end. Spikes, the residual and the figures are out of step until the next fit and joint iteration.
+emg_status emg_units_split(emg_signal *residual, emg_units *units,
+                           const struct emg_config_decompose *config, int n_taps,
+                           const emg_spans *spans, int *n_split, emg_error *err);
+// Pairs of units with alike action potentials whose union is one train become one.
+emg_status emg_units_merge(emg_signal *residual, emg_units *units,
+                           const struct emg_config_decompose *config, int *n_merged,
+                           emg_error *err);
 // Of units that are mostly the same train, all but the one with the highest silhouette go; their
 // signal returns to the residual.
 emg_status emg_remove_duplicates(emg_signal *residual, emg_units *units, double agreement_max,

@@ -109,15 +109,20 @@ EMG_KERNEL static void put_at_spikes(emg_signal *x, group g, const int64_t *spik
   }
 }
 
-void emg_unit_put(emg_signal *residual, const emg_units *units, int i, float sign) {
+void emg_unit_put_at(emg_signal *residual, const emg_units *units, int i, const int64_t *spikes,
+                     int64_t n_spikes, float sign) {
   const emg_unit *unit = &units->items[i];
 
 #pragma omp parallel for schedule(dynamic)
   for (int n = 0; n < n_groups_of(residual->n_channels); n++) {
     group g = group_of(n, residual->n_channels);
-    put_at_spikes(residual, g, unit->spikes, unit->n_spikes, units->half_window,
-                  unit->muap + g.first, residual->n_channels, sign);
+    put_at_spikes(residual, g, spikes, n_spikes, units->half_window, unit->muap + g.first,
+                  residual->n_channels, sign);
   }
+}
+
+void emg_unit_put(emg_signal *residual, const emg_units *units, int i, float sign) {
+  emg_unit_put_at(residual, units, i, units->items[i].spikes, units->items[i].n_spikes, sign);
 }
 
 static void fit_group(emg_signal *residual, emg_units *units, group g, int n_sweeps, float *step) {

@@ -24,6 +24,7 @@ emg_status emg_spike_picker_create(int64_t n_most, int64_t refractory, emg_spike
   EMG_TRY_DONE(emg_alloc(n_slots, sizeof *out->rank_in_slot, &out->rank_in_slot, err));
   EMG_TRY_DONE(emg_alloc(n_slots, sizeof *out->place, &out->place, err));
   EMG_TRY_DONE(emg_alloc(n_slots, sizeof *out->height, &out->height, err));
+  EMG_TRY_DONE(emg_alloc(n_slots, sizeof *out->squares, &out->squares, err));
 
 done:
   if (status != EMG_OK) {
@@ -38,6 +39,7 @@ void emg_spike_picker_free(emg_spike_picker *picker) {
   free(picker->rank_in_slot);
   free(picker->place);
   free(picker->height);
+  free(picker->squares);
   *picker = (emg_spike_picker){0};
 }
 
@@ -117,17 +119,15 @@ static double squared(const emg_spike_picker *picker, int64_t rank) {
   return (double)picker->height[rank] * picker->height[rank];
 }
 
-// Number of peaks in the high class: the split of sorted values that leaves least squared distance
-// within the two classes, found exactly.
-static int64_t split_in_two(const emg_spike_picker *picker) {
-  int64_t n = picker->n_peaks, best = 1;
-  double total = 0, high = 0, most = -1;
+int64_t emg_two_classes(const double *descending, int64_t n) {
+  int64_t best = 1;
+  double total = 0, high = 0, most = -INFINITY;
 
   for (int64_t i = 0; i < n; i++) {
-    total += squared(picker, i);
+    total += descending[i];
   }
   for (int64_t k = 1; k < n; k++) {
-    high += squared(picker, k - 1);
+    high += descending[k - 1];
     double between = high * high / (double)k + (total - high) * (total - high) / (double)(n - k);
     if (between > most) {
       most = between;
@@ -135,6 +135,14 @@ static int64_t split_in_two(const emg_spike_picker *picker) {
     }
   }
   return best;
+}
+
+// Number of peaks in the high class.
+static int64_t split_in_two(const emg_spike_picker *picker) {
+  for (int64_t i = 0; i < picker->n_peaks; i++) {
+    picker->squares[i] = squared(picker, i);
+  }
+  return emg_two_classes(picker->squares, picker->n_peaks);
 }
 
 typedef struct {

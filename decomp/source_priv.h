@@ -14,6 +14,7 @@ typedef struct {
   int32_t *rank_in_slot;       // peak held by each slot of `refractory` samples, -1 if none
   int64_t *place;              // of each peak, highest first
   float *height;
+  double *squares;  // of the heights
 } emg_spike_picker;
 
 emg_status emg_spike_picker_create(int64_t n_most, int64_t refractory, emg_spike_picker *out,
@@ -29,6 +30,10 @@ int64_t emg_spike_picker_capacity(const emg_spike_picker *picker);
 // `sil` is their silhouette. 0 spikes if there are fewer than 5 peaks.
 int64_t emg_pick_spikes(emg_spike_picker *picker, const float *y, int64_t n_samples,
                         int64_t *spikes, double *sil);
+
+// How many of n values, sorted and descending, make up the high class when two classes are to have
+// the least squared distance to their means; 1 .. n - 1.
+int64_t emg_two_classes(const double *descending, int64_t n);
 
 // Peaks alone, into picker->place and ->height; returns their number.
 int64_t emg_find_peaks(emg_spike_picker *picker, const float *y, int64_t n_samples);

@@ -1,0 +1,50 @@
+// joint_priv.h -- all units at once in the raw channels: x = SUM_j h_j * s_j + e
+#ifndef EMG_DECOMP_JOINT_PRIV_H
+#define EMG_DECOMP_JOINT_PRIV_H
+
+#include "ckc_priv.h"
+
+// One pass over all units: filters from the covariance of the residual e, then each unit's spikes
+// anew from its source in e and its own signal.
+typedef struct {
+  emg_signal *residual;
+  emg_units *units;
+  const struct emg_config_decompose *config;
+  int n_taps;
+  int64_t reach;     // samples on either side over which a filter answers to an action potential
+  float *filters;    // [D][n_units]
+  float *responses;  // [n_units][n_units][2 reach + 1]
+  int64_t length;    // of a source: the recording and half_window samples before and after it
+  float *sources;    // [n_units][length], of the residual
+} emg_joint;
+
+static inline float *emg_joint_response(const emg_joint *j, int filter, int unit) {
+  return j->responses + ((ptrdiff_t)filter * j->units->n + unit) * (2 * j->reach + 1);
+}
+
+// Filters, delays and responses of all units (unit_filters.c).
+emg_status emg_joint_filters(emg_joint *j, const emg_whitener *inverse, emg_error *err);
+
+// --- spikes of one source (detect.c) ---
+
+// Scratch for sources of up to n_most samples.
+typedef struct {
+  int64_t refractory;
+  int64_t *place, *before;  // of each candidate, and the one before it in its best train
+  double *evidence, *best;  // of its height; of its best train
+  float *mean, *magnitude;
+} emg_detector;
+emg_status emg_detector_create(int64_t n_most, int64_t refractory, emg_detector *out,
+                               emg_error *err);
+void emg_detector_free(emg_detector *detector);
+
+// The most likely train in a source of height 1 at a spike and noise of the given variance.
+// `spikes` are the places of those there were, at least one: their heights and rhythm are what is
+// expected. `places`, ascending, holds n / refractory + 1; returns their number.
+int64_t emg_detect(emg_detector *detector, const float *y, int64_t n, double noise_variance,
+                   double rate_hz, const int64_t *spikes, int64_t n_spikes, int64_t *places);
+// Variance of a source outside its spikes, robust against them: (median |y| / 0.6745)^2; `scratch`
+// holds n floats.
+double emg_noise_variance(const float *y, int64_t n, float *scratch);
+
+#endif
