@@ -165,12 +165,16 @@ emg_status emg_whitener_create_ridge(const emg_signal *x, int n_taps, const emg_
   EMG_TRY_DONE(emg_alloc_aligned(2 * (size_t)n, sizeof *vectors, &vectors, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_square, sizeof(float), &out->inverse, err));
 
-  EMG_TRY_DONE(emg_extended_covariance(x, n_taps, spans, matrix, err));
-  double load = ridge * largest_eigenvalue(n, matrix, vectors, vectors + n);
-  for (int i = 0; i < n; i++) {
-    matrix[(ptrdiff_t)i * n + i] += load;
+  // taken from pieces of a recording, the block Toeplitz matrix may lack a little to be positive
+  for (status = EMG_ERR_DATA; status == EMG_ERR_DATA && ridge < 1; ridge *= 10) {
+    EMG_TRY_DONE(emg_extended_covariance(x, n_taps, spans, matrix, err));
+    double load = ridge * largest_eigenvalue(n, matrix, vectors, vectors + n);
+    for (int i = 0; i < n; i++) {
+      matrix[(ptrdiff_t)i * n + i] += load;
+    }
+    status = emg_invert_spd(n, matrix, ridge < 0.1 ? NULL : err);
   }
-  EMG_TRY_DONE(emg_invert_spd(n, matrix, err));
+  EMG_TRY_DONE(status);
   for (size_t i = 0; i < n_square; i++) {
     out->inverse[i] = (float)matrix[i];
   }
