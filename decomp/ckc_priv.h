@@ -252,6 +252,9 @@ int64_t emg_muap_onset(const float *muap, int64_t half_window, int n_channels);
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
                        const emg_units *units, emg_decomposition *out, emg_error *err);
 
+// Averages of the recording at the spikes, into a bank of 0 with a row for each unit and channel.
+void emg_average_recording(const emg_recording *rec, const emg_spikes *spikes, emg_muap_bank *bank);
+
 // Delayed copies a channel that the configuration asks for, or that suit the recording (ckc.c).
 // EMG_ERR_CONFIG if there are too many.
 emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_channels,

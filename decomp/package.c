@@ -146,17 +146,12 @@ static void average_channel(const float *x, int64_t n, const emg_spikes *spikes,
   }
 }
 
-static emg_status average_recording(const emg_recording *rec, emg_decomposition *out,
-                                    emg_error *err) {
-  int origin = (int)lround(0.010 * rec->rate_hz), n_taps = (int)lround(0.050 * rec->rate_hz);
-
-  EMG_TRY(emg_muap_bank_create(out->spikes.n_units, rec->data.n_rows, n_taps, origin, rec->rate_hz,
-                               &out->muaps, err));
+void emg_average_recording(const emg_recording *rec, const emg_spikes *spikes,
+                           emg_muap_bank *bank) {
 #pragma omp parallel for schedule(dynamic)
   for (int c = 0; c < rec->data.n_rows; c++) {
-    average_channel(emg_row2f(&rec->data, c), rec->data.n_cols, &out->spikes, c, &out->muaps);
+    average_channel(emg_row2f(&rec->data, c), rec->data.n_cols, spikes, c, bank);
   }
-  return EMG_OK;
 }
 
 // Which channels were left out and why.
@@ -193,7 +188,10 @@ emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
   EMG_TRY_DONE(copy_trains(placed, n, rec->rate_hz, n_samples, &out->spikes, err));
   EMG_TRY_DONE(copy_figures(placed, n, out, err));
   EMG_TRY_DONE(copy_sources(placed, n, n_samples, out, err));
-  EMG_TRY_DONE(average_recording(rec, out, err));
+  int origin = (int)lround(0.010 * rec->rate_hz), n_taps = (int)lround(0.050 * rec->rate_hz);
+  EMG_TRY_DONE(
+      emg_muap_bank_create(n, rec->data.n_rows, n_taps, origin, rec->rate_hz, &out->muaps, err));
+  emg_average_recording(rec, &out->spikes, &out->muaps);
   EMG_TRY_DONE(copy_findings(prepared, out, err));
 
 done:

@@ -11,6 +11,7 @@
 #include <emgtwin/conductor.h>
 #include <emgtwin/config.h>
 #include <emgtwin/decompose.h>
+#include <emgtwin/edit.h>
 #include <emgtwin/electrodes.h>
 #include <emgtwin/engine.h>
 #include <emgtwin/file.h>
