@@ -262,25 +262,51 @@ emg_status emg_edit_remove_outliers(emg_editor *editor, const emg_edit_operation
 
 // --- detection ---
 
-// Height from which a peak is more likely a spike of height 1 than noise, for a unit that fires at
-// three times its present rate at most: 0.5 + s^2 ln((1 - p) / p).
-static double threshold_of(double noise, int64_t n_spikes, int64_t n_samples) {
-  const double most = 0.75, margin = 3;
-  double p = fmin(margin * (double)n_spikes / (double)n_samples, 0.5);
-  return fmin(0.5 + noise * noise * log((1 - p) / p), most);
+// Level half way between the mean squared heights of the peaks in a range of time above `level` and
+// of those below; `level` itself if one of the classes is empty.
+static double level_between(const emg_spike_picker *picker, int64_t n_peaks,
+                            const emg_edit_range *range, double level) {
+  double n[2] = {0}, squares[2] = {0};
+
+  for (int64_t i = 0; i < n_peaks; i++) {
+    double height = picker->height[i];
+    if (picker->place[i] >= range->begin && picker->place[i] < range->end &&
+        height <= range->high) {
+      n[height > level]++;
+      squares[height > level] += height * height;
+    }
+  }
+  bool are_two = n[0] > 0 && n[1] > 0;
+  return are_two ? sqrt(0.5 * (squares[0] / n[0] + squares[1] / n[1])) : level;
 }
 
-// Spikes of the range make way for the peaks above the threshold there; spikes outside stay.
+// Spikes are told from other peaks by 2-means on squared heights, as in the decomposer, but from
+// where the spikes that are known are: a range without spikes is not cut in two classes of noise.
+static double detection_level(const emg_spike_picker *picker, int64_t n_peaks,
+                              const emg_edit_range *range) {
+  const int n_most = 50;
+  double level = 0.5;
+
+  for (int k = 0; k < n_most; k++) {
+    double next = level_between(picker, n_peaks, range, level);
+    if (next == level) {
+      break;
+    }
+    level = next;
+  }
+  return level;
+}
+
+// Spikes of the range make way for the peaks above the level there; spikes outside stay.
 static void detect_in_range(emg_editor *editor, const emg_edit_operation *op, const float *y,
-                            double noise, emg_edit_train *made) {
+                            emg_edit_train *made) {
   const double artefact = 2;  // nothing a unit of height 1 reaches
   emg_spike_picker *picker = &editor->w.picker;
-  int64_t n_samples = editor->d->spikes.n_samples, n_peaks = emg_find_peaks(picker, y, n_samples);
+  int64_t n_peaks = emg_find_peaks(picker, y, editor->d->spikes.n_samples), n_kept = 0;
   emg_edit_range wanted = op->range;
-  int64_t n_kept = 0;
 
-  wanted.low = threshold_of(noise, made->n, n_samples);
   wanted.high = artefact;
+  wanted.low = detection_level(picker, n_peaks, &wanted);
   for (int64_t i = 0; i < made->n; i++) {
     if (made->spikes[i] < op->range.begin || made->spikes[i] >= op->range.end) {
       made->spikes[n_kept++] = made->spikes[i];
@@ -310,7 +336,7 @@ emg_status emg_edit_redetect(emg_editor *editor, const emg_edit_operation *op, e
   }
   EMG_TRY_DONE(emg_alloc_aligned((size_t)editor->d->spikes.n_samples, sizeof *y, &y, err));
   EMG_TRY_DONE(emg_edit_source(editor, op->unit, op->range.begin, op->range.end, &filter, y, err));
-  detect_in_range(editor, op, y, filter.noise, made);
+  detect_in_range(editor, op, y, made);
 
 done:
   emg_edit_filter_free(&filter);

@@ -338,12 +338,18 @@ static emg_status parse_units(reader *r, emg_edit_operation op, emg_edit_operati
 static emg_status parse_count(reader *r, emg_edit_operation op, emg_edit_operations *list,
                               emg_error *err) {
   const int most = 1 << 20;
+  const emg_edit_log *log = &r->d->edits;
+  int n_possible = op.kind == EMG_EDIT_UNDO ? log->n_done : log->n_steps - log->n_done;
   const char *word = peek(r);
   int n = 1;
 
   if (word && (parse_whole(word, strlen(word), most, &n) != EMG_OK || n == 0)) {
     return emg_fail(err, EMG_ERR_ARG, "'%s' needs a number of operations from 1 on, not %s",
                     r->name, emg_quote(word).text);
+  }
+  if (n > 1 && n > n_possible) {
+    return emg_fail(err, EMG_ERR_ARG, "there are %d operations to %s, not %d", n_possible, r->name,
+                    n);
   }
   r->at += word != NULL;
   for (int i = 0; i < n; i++) {
