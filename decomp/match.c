@@ -33,11 +33,12 @@ static void count_differences(emg_matcher *matcher, const int64_t *a, int64_t n_
   int64_t first = 0;
 
   memset(matcher->counts, 0, (size_t)(2 * reach + 1) * sizeof *matcher->counts);
+  // differences of samples, which are not negative, can be told; their sums with the reach cannot
   for (int64_t i = 0; i < n_a; i++) {
-    while (first < n_b && b[first] < a[i] - reach) {
+    while (first < n_b && a[i] - b[first] > reach) {
       first++;
     }
-    for (int64_t j = first; j < n_b && b[j] <= a[i] + reach; j++) {
+    for (int64_t j = first; j < n_b && b[j] - a[i] <= reach; j++) {
       matcher->counts[a[i] - b[j] + reach]++;
     }
   }
@@ -98,10 +99,10 @@ static int64_t pairs_at_lag(const int64_t *a, int64_t n_a, const int64_t *b, int
   int64_t i = 0, j = 0, n_common = 0;
 
   while (i < n_a && j < n_b) {
-    int64_t difference = a[i] - lag - b[j];
-    if (difference > tolerance) {
+    int64_t difference = a[i] - b[j];
+    if (difference > lag + tolerance) {
       j++;
-    } else if (difference < -tolerance) {
+    } else if (difference < lag - tolerance) {
       i++;
     } else {
       n_common++;
@@ -122,7 +123,8 @@ emg_agreement emg_match_trains(emg_matcher *matcher, const int64_t *a, int64_t n
 
   // the number of differences in a window bounds the number of pairs at its lag, and is reached
   // unless spikes of one train lie closer together than the window is wide
-  int64_t most = fullest_window(matcher, &best.lag);
+  int64_t most = fullest_window(matcher, &best.lag), fewest = n_a < n_b ? n_a : n_b;
+  most = most < fewest ? most : fewest;
   best.n_common = pairs_at_lag(a, n_a, b, n_b, best.lag, matcher->tolerance);
   for (int64_t step = 0; best.n_common < most && step <= 2 * matcher->max_lag; step++) {
     int64_t lag = step % 2 ? -(step + 1) / 2 : step / 2;  // smallest first
@@ -140,7 +142,8 @@ emg_agreement emg_match_trains(emg_matcher *matcher, const int64_t *a, int64_t n
 }
 
 int64_t emg_samples_in_ms(double time_ms, double rate_hz) {
-  return (int64_t)floor(time_ms * rate_hz / 1000 + 1e-6);
+  const double most = (double)((int64_t)1 << 40);  // beyond what a matcher takes
+  return (int64_t)fmin(floor(time_ms * rate_hz / 1000 + 1e-6), most);
 }
 
 // --- chance agreement ---

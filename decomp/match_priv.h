@@ -26,11 +26,12 @@ typedef struct {
   double roa, f1;  // 0 if both trains are empty
 } emg_agreement;
 
-// Agreement of two ascending trains at their best common lag. Swapping them swaps the lag's sign.
+// Agreement of two ascending trains of samples from 0 on at their best common lag. Swapping them
+// swaps the lag's sign, unless two opposite lags are equally good.
 emg_agreement emg_match_trains(emg_matcher *matcher, const int64_t *a, int64_t n_a,
                                const int64_t *b, int64_t n_b);
 
-// Whole samples in a time, tolerant of rounding: 1 ms at 2000 Hz is 2 samples, not 1.
+// Whole samples in a time, tolerant of rounding: 1 ms at 2000 Hz is 2 samples, not 1. At most 2^40.
 int64_t emg_samples_in_ms(double time_ms, double rate_hz);
 
 // Rate of agreement that two unrelated trains of n_a and n_b spikes in n_samples reach at the best

@@ -11,6 +11,8 @@
 
 #include "match_priv.h"
 
+enum { PAIRS_MAX = 1 << 24 };  // 0.7 GiB of agreements; no pool has 4096 units to match
+
 emg_status emg_score_preset(const char *name, emg_score_options *out, emg_error *err) {
   static const struct {
     const char *name;
@@ -63,6 +65,11 @@ static emg_status check_input(const emg_spikes *estimated, const emg_spikes *tru
                     "the result is sampled at %g Hz and the truth at %g Hz; score a result of the "
                     "same recording, or resample it",
                     estimated->rate_hz, truth->rate_hz);
+  }
+  if ((int64_t)estimated->n_units * truth->n_units > PAIRS_MAX) {
+    return emg_fail(err, EMG_ERR_DATA,
+                    "%d units against %d are more pairs than are looked at (%d); score fewer units",
+                    estimated->n_units, truth->n_units, PAIRS_MAX);
   }
   EMG_TRY(emg_spikes_check(estimated, err));
   return emg_spikes_check(truth, err);
@@ -150,8 +157,9 @@ static int64_t last_sample(const emg_spikes *trains) {
 
   for (int u = 0; u < trains->n_units; u++) {
     int64_t n = emg_spikes_count(trains, u);
-    if (n > 0 && emg_spikes_of(trains, u)[n - 1] >= end) {
-      end = emg_spikes_of(trains, u)[n - 1] + 1;
+    int64_t last = n > 0 ? emg_spikes_of(trains, u)[n - 1] : -1;
+    if (last >= end) {
+      end = last < INT64_MAX ? last + 1 : last;
     }
   }
   return end;
