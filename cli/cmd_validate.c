@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/input_file.h"
+#include "base/formats.h"
 #include "base/h5.h"
 #include "cli/commands.h"
 #include "cli/scoring.h"
@@ -85,32 +85,28 @@ static emg_status check_native(const cli_args *args, const char *path, verdict *
   return check_spikes(args, path, out, err);
 }
 
-// Told from the first bytes: what is neither a known signal format nor a table is text, and text is
-// a configuration.
+// Told from the content: what is no format of recordings is text, and text is a configuration.
 static bool is_signal_file(const char *path) {
-  unsigned char start[10] = {0};
+  const emg_format *format;
   struct stat info;
 
-  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-    return true;
-  }
-  FILE *file;
-  if (emg_open_input(path, &file, NULL) != EMG_OK) {
-    return false;
-  }
-  size_t n = fread(start, 1, sizeof start, file);
-  fclose(file);
-  return n >= 8 && (memcmp(start, "0       ", 8) == 0 ||
-                    memcmp(start,
-                           "\xff"
-                           "BIOSEMI",
-                           8) == 0 ||
-                    memcmp(start, "MATLAB", 6) == 0);
+  return (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) ||
+         emg_format_of(path, &format, NULL) == EMG_OK;
 }
 
-static bool has_suffix(const char *path, const char *suffix) {
-  size_t length = strlen(path), n = strlen(suffix);
-  return length >= n && strcmp(path + length - n, suffix) == 0;
+// Named as a recording.
+static bool has_recording_name(const char *path) {
+  static const char *const suffixes[] = {".h5",  ".hdf5", ".edf", ".bdf",
+                                         ".mat", ".otb+", ".otb", ".otb4"};
+  size_t length = strlen(path);
+
+  for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    size_t n = strlen(suffixes[i]);
+    if (length >= n && strcmp(path + length - n, suffixes[i]) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 static emg_status check_file(const cli_args *args, const char *path, verdict *out, emg_error *err) {
@@ -119,13 +115,10 @@ static emg_status check_file(const cli_args *args, const char *path, verdict *ou
   *out = (verdict){.kind = "file"};
   if (cli_is_hdf5(path)) {
     status = check_native(args, path, out, err);
-  } else if (is_signal_file(path)) {
-    status = check_recording(args, path, out, err);
-  } else if (has_suffix(path, ".tsv")) {
+  } else if (strlen(path) > 4 && strcmp(path + strlen(path) - 4, ".tsv") == 0) {
     status = check_spikes(args, path, out, err);
-  } else if (has_suffix(path, ".h5") || has_suffix(path, ".hdf5") || has_suffix(path, ".edf") ||
-             has_suffix(path, ".bdf") || has_suffix(path, ".mat")) {
-    // named as a recording, yet does not begin as one: the reader says what is wrong
+  } else if (is_signal_file(path) || has_recording_name(path)) {
+    // one that does not begin as its name says is refused by the reader in a sentence
     status = check_recording(args, path, out, err);
   } else {
     status = check_config(path, out, err);
