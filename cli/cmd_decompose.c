@@ -150,7 +150,10 @@ static const cli_row positionals[] = {
     {NULL, NULL}};
 static const cli_option options[] = {
     {'o', "output", "OUT.h5", "file to write", true},
-    {0, "method", "NAME", "ckc: convolution kernel compensation (default)", false},
+    {0, "method", "NAME",
+     "ckc: convolution kernel compensation (default); cbss: convolutive blind source separation of "
+     "Negro et al. 2016, for comparison",
+     false},
     {0, "config", "CONFIG", "YAML file, preset or native file whose decompose section is used",
      false},
     {0, "kind", "KIND", "surface (default) or intramuscular: band and order of the filter", false},
@@ -181,7 +184,8 @@ const cli_command cli_decompose_command = {
     .name = "decompose",
     .doc = "finds the spike trains in any supported recording",
     .usage =
-        "IN -o OUT.h5 [--method ckc] [--config CONFIG] [--kind KIND] [--from TIME] [--to TIME] "
+        "IN -o OUT.h5 [--method ckc|cbss] [--config CONFIG] [--kind KIND] [--from TIME] [--to "
+        "TIME] "
         "[--rate RATE] [--map FILE]",
     .about =
         "Blind decomposition of a recording into the spike trains of motor units. The truth in a "

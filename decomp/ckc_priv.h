@@ -264,4 +264,8 @@ emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_chan
 emg_status emg_ckc_run(const emg_recording *rec, const emg_config *config,
                        const emg_monitor *monitor, emg_decomposition *out, emg_error *err);
 
+// The method "cbss" (cbss.c).
+emg_status emg_cbss_run(const emg_recording *rec, const emg_config *config,
+                        const emg_monitor *monitor, emg_decomposition *out, emg_error *err);
+
 #endif

@@ -13,6 +13,8 @@ const emg_decompose_method *emg_decompose_methods(int *n) {
   static const emg_decompose_method methods[] = {
       {"ckc", "blind: convolution kernel compensation with clipped contrast and peel-off",
        emg_ckc_run},
+      {"cbss", "blind: convolutive source separation one source at a time, for comparison",
+       emg_cbss_run},
   };
 
   *n = (int)(sizeof methods / sizeof methods[0]);

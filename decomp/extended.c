@@ -17,11 +17,54 @@ static const float *extended_row(const emg_signal *x, int n_taps, int64_t sample
   return emg_signal_row(x, sample - n_taps + 1);
 }
 
+// One source would make these products of a matrix and a vector, bound by memory. With the filter
+// as R rows of M channels and with y delayed R times it is products of matrices again: u(s, k) =
+// f_k' x(s) and y(t) = SUM_k u(t - R + 1 + k, k); backwards alike.
+enum { PART = 256, TAPS_MOST = 64 };
+
+static void filter_alone(const emg_signal *x, int n_taps, int64_t at, int n_rows,
+                         const float *filter, float *y) {
+  float u[(PART + TAPS_MOST) * TAPS_MOST];
+
+  for (int first = 0; first < n_rows; first += PART) {
+    int n = n_rows - first < PART ? n_rows - first : PART;
+    emg_sgemm(0, 1, n + n_taps - 1, n_taps, x->n_channels, 1, extended_row(x, n_taps, at + first),
+              x->n_channels, filter, x->n_channels, 0, u, n_taps);
+    for (int row = 0; row < n; row++) {
+      float sum = 0;
+      for (int k = 0; k < n_taps; k++) {
+        sum += u[(row + k) * n_taps + k];
+      }
+      y[first + row] = sum;
+    }
+  }
+}
+
+static void correlate_alone(const emg_signal *x, int n_taps, int64_t at, int n_rows, const float *g,
+                            float *sums) {
+  float delayed[(PART + TAPS_MOST) * TAPS_MOST];
+
+  for (int first = 0; first < n_rows; first += PART) {
+    int n = n_rows - first < PART ? n_rows - first : PART;
+    for (int row = 0; row < n + n_taps - 1; row++) {
+      for (int k = 0; k < n_taps; k++) {
+        delayed[row * n_taps + k] = row >= k && row - k < n ? g[first + row - k] : 0;
+      }
+    }
+    emg_sgemm(1, 0, n_taps, x->n_channels, n + n_taps - 1, 1, delayed, n_taps,
+              extended_row(x, n_taps, at + first), x->n_channels, 1, sums, x->n_channels);
+  }
+}
+
 // y[n_rows][n_sources] = filters' xe from sample `at` on.
 static void filter_block(const emg_signal *x, int n_taps, int64_t at, int n_rows,
                          const float *filters, int n_sources, float *y) {
   int n_dimensions = n_taps * x->n_channels;
 
+  if (n_sources == 1 && n_taps <= TAPS_MOST) {
+    filter_alone(x, n_taps, at, n_rows, filters, y);
+    return;
+  }
   for (int phase = 0; phase < n_taps && phase < n_rows; phase++) {
     int n = (n_rows - phase + n_taps - 1) / n_taps;
     emg_sgemm(0, 0, n, n_sources, n_dimensions, 1, extended_row(x, n_taps, at + phase),
@@ -35,6 +78,10 @@ static void correlate_block(const emg_signal *x, int n_taps, int64_t at, int n_r
                             int n_sources, float *sums) {
   int n_dimensions = n_taps * x->n_channels;
 
+  if (n_sources == 1 && n_taps <= TAPS_MOST) {
+    correlate_alone(x, n_taps, at, n_rows, g, sums);
+    return;
+  }
   for (int phase = 0; phase < n_taps && phase < n_rows; phase++) {
     int n = (n_rows - phase + n_taps - 1) / n_taps;
     emg_sgemm(1, 0, n_dimensions, n_sources, n, 1, extended_row(x, n_taps, at + phase),

@@ -60,6 +60,7 @@ enum { EMG_SEPARATION_FIXED_POINT, EMG_SEPARATION_GRADIENT };
 enum { EMG_CONTRAST_CLIPPED_SKEWNESS, EMG_CONTRAST_SKEWNESS, EMG_CONTRAST_LOG_COSH };
 enum { EMG_NOTCH_AUTO, EMG_NOTCH_OFF };
 enum { EMG_GROUPS_TOGETHER, EMG_GROUPS_EACH };
+enum { EMG_CBSS_ACTIVITY, EMG_CBSS_RANDOM };
 
 // One struct per section, struct emg_config_<section>: each SECTION ends the one before it.
 struct emg_config_none_ {
