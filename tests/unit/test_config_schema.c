@@ -107,6 +107,9 @@ static void choices_count_as_their_enums(void **state) {
       {"sensor.noise_colour", "pink", EMG_NOISE_PINK},
       {"decompose.separation", "gradient", EMG_SEPARATION_GRADIENT},
       {"decompose.contrast", "log_cosh", EMG_CONTRAST_LOG_COSH},
+      {"decompose.notch", "off", EMG_NOTCH_OFF},
+      {"decompose.groups", "each", EMG_GROUPS_EACH},
+      {"decompose.cbss_start", "random", EMG_CBSS_RANDOM},
   };
   enum { N_LASTS = sizeof lasts / sizeof lasts[0] };
   int n_keys, n_choices = 0;
