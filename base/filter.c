@@ -10,6 +10,8 @@
 
 #include <emgtwin/array.h>
 
+#include "kernel.h"
+
 static emg_status check_cutoff(double cutoff_hz, double rate_hz, emg_error *err) {
   if (!(cutoff_hz > 0) || !(cutoff_hz < rate_hz / 2)) {
     return emg_fail(err, EMG_ERR_CONFIG,
@@ -175,6 +177,61 @@ emg_status emg_filter_zero_phase(const emg_filter *filter, int64_t n, float *x, 
   }
   free(extended);
   return EMG_OK;
+}
+
+// --- rows of interleaved channels ---
+
+size_t emg_filter_state_size(const emg_filter *filter, int n_channels) {
+  return (size_t)filter->n_sections * 2 * (size_t)n_channels;
+}
+
+void emg_filter_rows_start(const emg_filter *filter, int n_channels, const float *row,
+                           double *state) {
+  for (int c = 0; c < n_channels; c++) {
+    double input = row[c];
+    for (int s = 0; s < filter->n_sections; s++) {
+      const double *b = filter->b[s], *a = filter->a[s];
+      double pair[2];
+      steady_state(b, a, input, pair);
+      state[(ptrdiff_t)(2 * s) * n_channels + c] = pair[0];
+      state[(ptrdiff_t)(2 * s + 1) * n_channels + c] = pair[1];
+      input *= (b[0] + b[1] + b[2]) / (1 + a[0] + a[1]);
+    }
+  }
+}
+
+// One section of one row: transposed direct form II, all channels side by side.
+EMG_KERNEL static void row_section(const double b[3], const double a[2], int n, double *s0,
+                                   double *s1, double *x) {
+  for (int c = 0; c < n; c++) {
+    double in = x[c], out = b[0] * in + s0[c];
+    s0[c] = b[1] * in - a[0] * out + s1[c];
+    s1[c] = b[2] * in - a[1] * out;
+    x[c] = out;
+  }
+}
+
+void emg_filter_rows(const emg_filter *filter, int n_channels, int64_t n, double *state,
+                     float *rows) {
+  enum { PART = 64 };  // channels at a time
+  double x[PART];
+
+  for (int64_t i = 0; i < n; i++) {
+    for (int first = 0; first < n_channels; first += PART) {
+      int width = n_channels - first < PART ? n_channels - first : PART;
+      float *row = rows + i * n_channels + first;
+      for (int c = 0; c < width; c++) {
+        x[c] = row[c];
+      }
+      for (int s = 0; s < filter->n_sections; s++) {
+        double *s0 = state + (ptrdiff_t)(2 * s) * n_channels + first;
+        row_section(filter->b[s], filter->a[s], width, s0, s0 + n_channels, x);
+      }
+      for (int c = 0; c < width; c++) {
+        row[c] = (float)x[c];
+      }
+    }
+  }
 }
 
 double emg_filter_gain(const emg_filter *filter, double frequency_hz, double rate_hz) {

@@ -2,6 +2,7 @@
 #ifndef EMG_BASE_FILTER_H
 #define EMG_BASE_FILTER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <emgtwin/status.h>
@@ -31,6 +32,15 @@ void emg_filter_causal(const emg_filter *filter, int64_t n, float *x);
 // In place, forwards and backwards: no phase. Ends are extended by odd reflection and the state is
 // started at its steady value (Gustafsson 1996 solves more; this is what filtfilt does).
 emg_status emg_filter_zero_phase(const emg_filter *filter, int64_t n, float *x, emg_error *err);
+// The same for interleaved channels that come in blocks: rows[n][n_channels] in place, going on
+// from `state`, which holds emg_filter_state_size values. Cutting the rows in blocks changes no
+// bit.
+void emg_filter_rows(const emg_filter *filter, int n_channels, int64_t n, double *state,
+                     float *rows);
+size_t emg_filter_state_size(const emg_filter *filter, int n_channels);
+// The state as if `row` had come for ever, so that an offset makes no step.
+void emg_filter_rows_start(const emg_filter *filter, int n_channels, const float *row,
+                           double *state);
 // |H| at a frequency, for tests and design.
 double emg_filter_gain(const emg_filter *filter, double frequency_hz, double rate_hz);
 

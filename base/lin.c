@@ -61,7 +61,7 @@ emg_status emg_cholesky(int n, double *a, emg_error *err) {
 
 emg_status emg_solve_spd(int n, double *a, int n_rhs, double *b, emg_error *err) {
   EMG_TRY(emg_cholesky(n, a, err));
-  LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'U', n, n_rhs, a, n, b, n);
+  emg_cholesky_solve(n, a, n_rhs, b);
   return EMG_OK;
 }
 
@@ -74,4 +74,9 @@ emg_status emg_invert_spd(int n, double *a, emg_error *err) {
     }
   }
   return EMG_OK;
+}
+
+void emg_cholesky_solve(int n, const double *factor, int n_rhs, double *b) {
+  // without the search for NaN that LAPACKE adds, which costs as much as a few solutions
+  LAPACKE_dpotrs_work(LAPACK_COL_MAJOR, 'U', n, n_rhs, factor, n, b, n);
 }

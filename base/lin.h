@@ -25,6 +25,9 @@ emg_status emg_solve_spd(int n, double *a, int n_rhs, double *b, emg_error *err)
 // positive definite.
 emg_status emg_invert_spd(int n, double *a, emg_error *err);
 
+// The same with the factor emg_cholesky left in `a`, which is kept.
+void emg_cholesky_solve(int n, const double *factor, int n_rhs, double *b);
+
 // B = L B in place, L lower triangular m x m, B m x n: mixes rows by a Cholesky factor.
 void emg_strmm_lower(int m, int n, const float *l, int ldl, float *b, int ldb);
 

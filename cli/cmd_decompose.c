@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/online.h"
 
 static void print_units(const emg_decomposition *found) {
   if (found->spikes.n_units == 0) {
@@ -118,13 +119,22 @@ static emg_status run_decompose(const cli_args *args, emg_error *err) {
   emg_status status;
 
   EMG_TRY(find_method(args, &method, err));
+  EMG_TRY(cli_online_check(args, err));
+  if (cli_flag(args, "stream")) {
+    return cli_online_stream(args, err);
+  }
   EMG_TRY(load_config(args, &config, err));
   EMG_TRY(cli_load_recording(args, input, CLI_NEEDS_EMG, &recording, err));
   EMG_TRY_DONE(cli_check_output(args, path, err));
   for (int i = 0; i < recording.n_notes; i++) {
     emg_log(&monitor, EMG_LOG_WARNING, input, "%s", recording.notes[i]);
   }
-  status = emg_decompose(method, &recording, &config, &monitor, &found, err);
+  if (cli_flag(args, "filters")) {
+    method = "filters";
+    status = cli_online_decompose(args, &recording, &config, &monitor, &found, err);
+  } else {
+    status = emg_decompose(method, &recording, &config, &monitor, &found, err);
+  }
   cli_progress_end();
   if (status != EMG_OK) {
     emg_error_in_file(err, input);
@@ -145,11 +155,13 @@ done:
   return status;
 }
 
-static const cli_row positionals[] = {
-    {"IN", "a recording: native HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, or an EMG-BIDS folder"},
-    {NULL, NULL}};
+static const cli_row positionals[] = {{"IN",
+                                       "a recording: native HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, "
+                                       "or an EMG-BIDS folder; - with --stream: "
+                                       "standard input"},
+                                      {NULL, NULL}};
 static const cli_option options[] = {
-    {'o', "output", "OUT.h5", "file to write", true},
+    {'o', "output", "OUT.h5", "file to write; needed unless --stream is given", false},
     {0, "method", "NAME",
      "ckc: convolution kernel compensation (default); cbss: convolutive blind source separation of "
      "Negro et al. 2016, for comparison",
@@ -160,6 +172,17 @@ static const cli_option options[] = {
     {0, "from", "TIME", "start of the part to decompose: '10 s' (default: of the recording)",
      false},
     {0, "to", "TIME", "end of the part to decompose (default: of the recording)", false},
+    {0, "filters", "DEC.h5",
+     "look for the units of an earlier decomposition of the same electrodes, with its filters",
+     false},
+    {0, "stream", NULL,
+     "with --filters: print each discharge when it is certain, as 'UNIT SAMPLE TIME_S' or, with "
+     "--json, one object a line; samples from standard input are 32-bit little-endian floats in "
+     "uV, "
+     "all recorded channels of a sample side by side",
+     false},
+    {0, "adapt", NULL, "with --filters: let them follow action potentials that change over minutes",
+     false},
     CLI_READ_OPTIONS,
     {0, NULL, NULL, NULL, false},
 };
@@ -169,6 +192,10 @@ static const cli_row examples[] = {
      "A MATLAB file that states neither its rate nor its grid"},
     {"emgtwin decompose long.edf --from '60 s' --to '90 s' -o part.h5",
      "Half a minute of a recording; spikes count from the start of the file"},
+    {"emgtwin decompose next.h5 --filters found.h5 -o next_found.h5",
+     "The same units in the next recording"},
+    {"amplifier | emgtwin decompose - --filters found.h5 --stream --json",
+     "The same units while the samples come"},
     {NULL, NULL},
 };
 static const cli_row json[] = {
@@ -177,6 +204,7 @@ static const cli_row json[] = {
     {"units[].group", "the grid it was found in, where grids were decomposed one by one"},
     {"channels_left_out[].channel, .name, .state, .why",
      "channels that were not used: number from 0, name, what is wrong and how it was found"},
+    {"unit, sample, time_s, height", "with --stream, one object a line for each discharge"},
     {NULL, NULL},
 };
 
@@ -184,7 +212,8 @@ const cli_command cli_decompose_command = {
     .name = "decompose",
     .doc = "finds the spike trains in any supported recording",
     .usage =
-        "IN -o OUT.h5 [--method ckc|cbss] [--config CONFIG] [--kind KIND] [--from TIME] [--to "
+        "IN -o OUT.h5 [--method ckc|cbss | --filters DEC.h5 [--stream]] [--config CONFIG] [--kind "
+        "KIND] [--from TIME] [--to "
         "TIME] "
         "[--rate RATE] [--map FILE]",
     .about =

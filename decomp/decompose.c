@@ -21,7 +21,8 @@ const emg_decompose_method *emg_decompose_methods(int *n) {
   return methods;
 }
 
-// The window of the recording that is asked for, in samples of the whole.
+// The window of the recording that is asked for, in samples of the whole, and filters that find its
+// units in new data.
 static emg_status run_method(const emg_decompose_method *method, const emg_recording *rec,
                              const emg_config *config, const emg_monitor *monitor,
                              emg_decomposition *out, emg_error *err) {
@@ -30,7 +31,10 @@ static emg_status run_method(const emg_decompose_method *method, const emg_recor
 
   EMG_TRY(emg_window_cut(rec, &config->decompose, &window, &begin, err));
   EMG_TRY(emg_run_grids(method, &window, config, monitor, out, err));
-  emg_status status = emg_window_restore(begin, rec->data.n_cols, out, err);
+  emg_status status = emg_filters_learn(&window, &out->spikes, config, monitor, &out->filters, err);
+  if (status == EMG_OK) {
+    status = emg_window_restore(begin, rec->data.n_cols, out, err);
+  }
   if (status != EMG_OK) {
     emg_decomposition_free(out);
   }

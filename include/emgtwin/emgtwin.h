@@ -19,6 +19,7 @@
 #include <emgtwin/log.h>
 #include <emgtwin/model.h>
 #include <emgtwin/muap.h>
+#include <emgtwin/online.h>
 #include <emgtwin/recording.h>
 #include <emgtwin/rng.h>
 #include <emgtwin/score.h>

@@ -220,6 +220,44 @@ static void a_decimator_passes_its_band_and_stops_aliases(void **state) {
   assert_int_equal(emg_fir_decimator(0, &n_taps, &taps, NULL), EMG_ERR_ARG);
 }
 
+// Rows in two blocks, from rest, are the same as each channel alone; from the steady state an
+// offset leaves nothing behind.
+static void rows_of_channels_go_on_from_block_to_block(void **state) {
+  (void)state;
+  enum { N_ROWS = 700, N_CHANNELS = 70, CUT = 123 };
+  static float rows[N_ROWS][N_CHANNELS], channel[N_CHANNELS][N_ROWS];
+  emg_rng rng = emg_rng_stream(3, EMG_RNG_TEST, 0, 0);
+  emg_filter filter = {0};
+  double *memory;
+
+  assert_int_equal(emg_filter_highpass(&filter, 2, 20, rate_hz, NULL), EMG_OK);
+  assert_int_equal(emg_filter_lowpass(&filter, 2, 500, rate_hz, NULL), EMG_OK);
+  for (int i = 0; i < N_ROWS; i++) {
+    for (int c = 0; c < N_CHANNELS; c++) {
+      rows[i][c] = channel[c][i] = (float)emg_rng_gaussian(&rng);
+    }
+  }
+  size_t size = emg_filter_state_size(&filter, N_CHANNELS);
+  assert_int_equal(emg_alloc(size, sizeof *memory, &memory, NULL), EMG_OK);
+  emg_filter_rows(&filter, N_CHANNELS, CUT, memory, rows[0]);
+  emg_filter_rows(&filter, N_CHANNELS, N_ROWS - CUT, memory, rows[CUT]);
+  for (int c = 0; c < N_CHANNELS; c++) {
+    emg_filter_causal(&filter, N_ROWS, channel[c]);
+    for (int i = 0; i < N_ROWS; i++) {
+      assert_float_equal(rows[i][c], channel[c][i], 1e-6);
+    }
+  }
+  for (int i = 0; i < N_ROWS * N_CHANNELS; i++) {
+    rows[i / N_CHANNELS][i % N_CHANNELS] = 1e4F + (float)(i % N_CHANNELS);
+  }
+  emg_filter_rows_start(&filter, N_CHANNELS, rows[0], memory);
+  emg_filter_rows(&filter, N_CHANNELS, N_ROWS, memory, rows[0]);
+  for (int i = 0; i < N_ROWS * N_CHANNELS; i++) {
+    assert_float_equal(rows[i / N_CHANNELS][i % N_CHANNELS], 0, 1e-6);
+  }
+  free(memory);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(butterworth_designs_have_their_textbook_gain),
@@ -232,6 +270,7 @@ int main(void) {
       cmocka_unit_test(a_notch_takes_out_its_line_only),
       cmocka_unit_test(impossible_filters_are_refused),
       cmocka_unit_test(a_decimator_passes_its_band_and_stops_aliases),
+      cmocka_unit_test(rows_of_channels_go_on_from_block_to_block),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,46 @@
+// online_priv.h -- the parts of a decomposition that goes on
+#ifndef EMG_DECOMP_ONLINE_PRIV_H
+#define EMG_DECOMP_ONLINE_PRIV_H
+
+#include <base/filter.h>
+#include <emgtwin/online.h>
+
+// The filter that channels go through, of order 2 at either edge whatever decomposition used: it
+// runs forwards alone, and what it does to the phase is learned along.
+emg_status emg_filters_band(double low_hz, double high_hz, double notch_hz, double rate_hz,
+                            emg_filter *out, emg_error *err);
+
+// Sources are computed for so many samples together, always by the same instructions, so that their
+// bits do not depend on how many there are.
+enum { EMG_ONLINE_GROUP = 8 };
+
+// sources[n_units][GROUP] of GROUP samples, of which the first looks back on `x`:
+// SUM_d weights[u][d] x[sample * step + d]. Rows of `weights` have n_padded values, a multiple of
+// 8, the last of them 0; as many of `x` are read.
+void emg_online_sources(int n_units, int n_padded, const float *weights, int step, const float *x,
+                        float *sources);
+
+// What is known of a unit while samples come.
+typedef struct {
+  float before, last;  // source at the two latest samples
+  int64_t pending;     // sample of a peak that may still be replaced, -1: none
+  float pending_height;
+} emg_online_unit;
+
+struct emg_online {
+  emg_filters filters;
+  emg_filter band;
+  int n_padded;  // values of a row of `weights`
+  int64_t refractory;
+  int64_t n_samples;  // so far
+  int64_t n_bad;
+  float *weights;  // [n_units][n_padded]
+  double *filter_state;
+  float *good;     // [n_channels] last good value
+  float *rows;     // [capacity][n_channels] filtered, with slack behind
+  int64_t n_rows;  // in use, of which the last n_taps - 1 precede the next sample
+  float *group;    // [n_units][EMG_ONLINE_GROUP]
+  emg_online_unit *units;
+};
+
+#endif
