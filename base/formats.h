@@ -95,6 +95,15 @@ emg_status emg_edf_open_blocks(const char *path, const emg_read_options *options
 bool emg_mat_probe(const emg_probe *probe);
 emg_status emg_mat_read_recording(const char *path, const emg_read_options *options,
                                   emg_recording *out, emg_error *err);
+bool emg_openhdemg_json_probe(const emg_probe *probe);
+emg_status emg_openhdemg_json_read(const char *path, const emg_read_options *options,
+                                   emg_recording *out, emg_error *err);
+bool emg_openhdemg_module_probe(const emg_probe *probe);
+emg_status emg_openhdemg_module_read(const char *path, const emg_read_options *options,
+                                     emg_recording *out, emg_error *err);
+bool emg_custom_csv_probe(const emg_probe *probe);
+emg_status emg_custom_csv_read(const char *path, const emg_read_options *options,
+                               emg_recording *out, emg_error *err);
 bool emg_mat73_probe(const emg_probe *probe);
 emg_status emg_mat73_read(const char *path, const emg_read_options *options, emg_recording *out,
                           emg_error *err);

@@ -178,6 +178,7 @@ static hid_t create_file(emg_h5_disk *disk) {
   hid_t creation = H5Pcreate(H5P_FILE_CREATE);
 
   H5Pset_obj_track_times(creation, false);
+  H5Pset_userblock(creation, disk->n_block);
   hid_t id = access < 0 ? -1 : H5Fcreate(disk->part.path, H5F_ACC_TRUNC, creation, access);
   if (access >= 0) {
     H5Pclose(access);
@@ -189,6 +190,11 @@ static hid_t create_file(emg_h5_disk *disk) {
 }
 
 emg_status emg_h5_create(const char *path, bool overwrite, emg_h5 **file, emg_error *err) {
+  return emg_h5_create_after(NULL, 0, path, overwrite, file, err);
+}
+
+emg_status emg_h5_create_after(const void *block, size_t n_block, const char *path, bool overwrite,
+                               emg_h5 **file, emg_error *err) {
   emg_h5_disk *disk;
 
   emg_init();
@@ -203,6 +209,8 @@ emg_status emg_h5_create(const char *path, bool overwrite, emg_h5 **file, emg_er
     free(disk);
     return status;
   }
+  disk->block = block;
+  disk->n_block = n_block;
   (*file)->disk = disk;
   (*file)->id = create_file(disk);
   if ((*file)->id < 0) {
@@ -237,10 +245,25 @@ emg_status emg_h5_sync(emg_h5 *file, emg_error *err) {
                                                 : emg_h5_fail_write(file, "the index", err);
 }
 
+// What stands before HDF5's own bytes, which HDF5 leaves alone.
+static void write_block(emg_h5_disk *disk) {
+  size_t done = 0;
+
+  while (done < disk->n_block && disk->failure == 0) {
+    ssize_t n =
+        pwrite(disk->part.fd, (const char *)disk->block + done, disk->n_block - done, (off_t)done);
+    if (n < 0 && errno != EINTR) {
+      disk->failure = errno;
+    }
+    done += n > 0 ? (size_t)n : 0;
+  }
+}
+
 emg_status emg_h5_publish(emg_h5 *file, emg_error *err) {
   bool is_closed = H5Fclose(file->id) >= 0;
 
   file->id = H5I_INVALID_HID;
+  write_block(file->disk);
   return is_closed && file->disk->failure == 0 ? emg_part_file_publish(&file->disk->part, err)
                                                : emg_h5_fail_write(file, "the index", err);
 }

@@ -10,8 +10,10 @@
 // A file that is being written.
 typedef struct {
   emg_part_file part;
-  uint64_t length;  // bytes up to the last one written
-  int failure;      // errno of the first write that failed; all later ones were dropped
+  uint64_t length;    // bytes up to the last one written
+  int failure;        // errno of the first write that failed; all later ones were dropped
+  const void *block;  // what comes before HDF5's own bytes, 0 or a power of two from 512 on
+  size_t n_block;
 } emg_h5_disk;
 
 struct emg_h5 {
@@ -20,6 +22,10 @@ struct emg_h5 {
   emg_h5_disk *disk;  // of the file that is written
 };
 
+// emg_h5_create for a file that starts with other bytes, which stay where they are until it is
+// published.
+emg_status emg_h5_create_after(const void *block, size_t n_block, const char *path, bool overwrite,
+                               emg_h5 **file, emg_error *err);
 // What to say when `path` could not be added to a file: the disk, or else memory.
 emg_status emg_h5_fail_write(emg_h5 *file, const char *path, emg_error *err);
 

@@ -2,9 +2,11 @@
 #include "base/number.h"
 
 #include <locale.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static locale_t c_locale;
 
@@ -72,5 +74,60 @@ emg_number emg_number_format(double value) {
     }
   }
   uselocale(previous);
+  return number;
+}
+
+// Write the digits of a decimal number, the point after `place` of them, without trailing zeros.
+static char *put_digits(char *to, const char *digits, int n, int place) {
+  if (place <= 0) {
+    *to++ = '0';
+    *to++ = '.';
+    for (; place < 0; place++) {
+      *to++ = '0';
+    }
+    memcpy(to, digits, (size_t)n);
+    return to + n;
+  }
+  for (int i = 0; i < n || i < place; i++) {
+    if (i == place) {
+      *to++ = '.';
+    }
+    *to++ = i < n ? digits[i] : '0';
+  }
+  return to;
+}
+
+emg_number emg_number_format_float(double value) {
+  enum { DIGITS = 9 };
+  double size = fabs(value);
+  emg_number number;
+  char digits[DIGITS], *to = number.text;
+
+  if (!(size > 1e-30 && size < 1e30)) {  // zero, and what no recording holds
+    return emg_number_format(value);
+  }
+  int exponent = (int)floor(log10(size));
+  int64_t whole = llround(size * pow(10, DIGITS - 1 - exponent));
+  if (whole >= 1000000000) {  // rounded up, or the logarithm was
+    exponent++;
+    whole = llround(size * pow(10, DIGITS - 1 - exponent));
+  }
+  for (int i = DIGITS - 1; i >= 0; i--) {
+    digits[i] = (char)('0' + whole % 10);
+    whole /= 10;
+  }
+  int n = DIGITS;
+  while (n > 1 && digits[n - 1] == '0') {
+    n--;
+  }
+  if (value < 0) {
+    *to++ = '-';
+  }
+  bool is_plain = exponent >= -6 && exponent < DIGITS;
+  to = put_digits(to, digits, n, is_plain ? exponent + 1 : 1);
+  *to = '\0';
+  if (!is_plain) {
+    snprintf(to, (size_t)(number.text + sizeof number.text - to), "e%d", exponent);
+  }
   return number;
 }

@@ -104,6 +104,10 @@ emg_status cli_check_output(const cli_args *args, const char *path, emg_error *e
 // Between these two calls PATH.part.PID is being written and is removed by a signal.
 void cli_output_begin(const char *path);
 void cli_output_end(void);
+// While several files are written that belong together, a signal is remembered, not obeyed: the
+// writer asks cli_was_interrupted and cleans up.
+void cli_defer_signals(bool is_wanted);
+bool cli_was_interrupted(void);
 // A text file, whole or not at all; cli_check_output comes first.
 emg_status cli_write_text(const cli_args *args, const char *path, const char *text, size_t length,
                           emg_error *err);

@@ -96,8 +96,8 @@ static bool is_signal_file(const char *path) {
 
 // Named as a recording.
 static bool has_recording_name(const char *path) {
-  static const char *const suffixes[] = {".h5",  ".hdf5", ".edf", ".bdf",
-                                         ".mat", ".otb+", ".otb", ".otb4"};
+  static const char *const suffixes[] = {".h5",   ".hdf5", ".edf",  ".bdf", ".mat",
+                                         ".otb+", ".otb",  ".otb4", ".csv"};
   size_t length = strlen(path);
 
   for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {

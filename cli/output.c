@@ -11,12 +11,16 @@
 
 // name of the partial file while one is being written, read by the signal handler
 static char part_name[4096];
-static volatile sig_atomic_t is_writing;
+static volatile sig_atomic_t is_writing, is_deferred, was_interrupted;
 
 // only calls that are safe in a handler: the file is whole or gone, so there is nothing to unwind
 static void on_signal(int number) {
   static const char message[] = "\nemgtwin: error: interrupted, nothing was written\n";
 
+  if (is_deferred) {
+    was_interrupted = 1;
+    return;
+  }
   if (is_writing) {
     unlink(part_name);
   }
@@ -74,6 +78,14 @@ void cli_output_begin(const char *path) {
 
 void cli_output_end(void) {
   is_writing = 0;
+}
+
+void cli_defer_signals(bool is_wanted) {
+  is_deferred = is_wanted;
+}
+
+bool cli_was_interrupted(void) {
+  return was_interrupted;
 }
 
 emg_status cli_write_text(const cli_args *args, const char *path, const char *text, size_t length,

@@ -22,6 +22,7 @@ enum { DEPTH_MAX = 5, ENTRIES_MAX = 100000, ROWS_MAX = 20000, SYSTEMS_MAX = 64 }
 typedef struct {
   char name[32], group[32];
   double x_mm, y_mm, z_mm;
+  int row, column;  // -1 if not given
 } electrode;
 
 typedef struct {
@@ -75,6 +76,14 @@ static emg_status read_table(const char *sidecar, emg_tsv *tsv, emg_error *err) 
   return status;
 }
 
+// A row or column of a grid, counted from 1 in the table.
+static int read_place(const emg_tsv *tsv, int row, int column) {
+  double value;
+  bool is_known = emg_tsv_number(emg_tsv_cell(tsv, row, column), &value) && value >= 1 &&
+                  value <= ROWS_MAX && value == floor(value);
+  return is_known ? (int)value - 1 : -1;
+}
+
 static emg_status read_electrodes(const char *path, electrodes *out, emg_error *err) {
   char sidecar[PATH_MAX], last_system[48] = "\n";
   emg_tsv tsv;
@@ -90,6 +99,8 @@ static emg_status read_electrodes(const char *path, electrodes *out, emg_error *
   emg_status status = emg_alloc((size_t)tsv.n_rows, sizeof *out->list, &out->list, err);
   int name = emg_tsv_column(&tsv, "name"), group = emg_tsv_column(&tsv, "group");
   int system = emg_tsv_column(&tsv, "coordinate_system");
+  int grid_row = emg_tsv_column(&tsv, "grid_row");
+  int grid_column = emg_tsv_column(&tsv, "grid_column");
   const int axes[] = {emg_tsv_column(&tsv, "x"), emg_tsv_column(&tsv, "y"),
                       emg_tsv_column(&tsv, "z")};
   for (int i = 0; status == EMG_OK && i < tsv.n_rows; i++) {
@@ -98,6 +109,8 @@ static emg_status read_electrodes(const char *path, electrodes *out, emg_error *
     const char *here = emg_tsv_cell(&tsv, i, system);
     copy_cell(e->name, sizeof e->name, emg_tsv_cell(&tsv, i, name));
     copy_cell(e->group, sizeof e->group, emg_tsv_cell(&tsv, i, group));
+    e->row = read_place(&tsv, i, grid_row);
+    e->column = read_place(&tsv, i, grid_column);
     // rows of one coordinate system follow each other: look it up when it changes
     if (strncmp(here, last_system, sizeof last_system - 1) != 0) {
       snprintf(last_system, sizeof last_system, "%.47s", here);
@@ -210,6 +223,8 @@ static void describe_channels(const channel_table *table, const electrodes *know
       channel->x_mm = e->x_mm;
       channel->y_mm = e->y_mm;
       channel->z_mm = e->z_mm;
+      channel->row = e->row;
+      channel->column = e->column;
     }
   }
   if (n_conflicts > 0) {

@@ -18,6 +18,8 @@
 static const emg_format formats[] = {
     {"emgtwin", "native HDF5 file: recording, ground truth, decomposition", emg_native_probe,
      emg_native_read, emg_native_read_spikes},
+    {"openhdemg module", "folder with .openhdemg_module and manifest.json",
+     emg_openhdemg_module_probe, emg_openhdemg_module_read, NULL},
     {"BIDS-EMG", "folder with *_emg.edf or .bdf and sidecars, or the recording in it",
      emg_bids_probe, emg_bids_read, NULL},
     {"BIDS events", "*_events.tsv with motor-unit spikes (onset, sample, unit_id)",
@@ -30,6 +32,10 @@ static const emg_format formats[] = {
      emg_otb4_read, NULL},
     {"OTB+", "OTBiolab+ .otb+ or .otb (experimental: no real file has been met)",
      emg_otb_plus_probe, emg_otb_plus_read, NULL},
+    {"openhdemg JSON", "compressed JSON file of openhdemg", emg_openhdemg_json_probe,
+     emg_openhdemg_json_read, NULL},
+    {"openhdemg CSV", "table with columns RAW_SIGNAL_i, MUPULSES_i", emg_custom_csv_probe,
+     emg_custom_csv_read, NULL},
 };
 
 const emg_format *emg_formats(int *n) {
@@ -264,11 +270,16 @@ emg_status emg_spikes_read(const char *path, bool prefer_truth, emg_spikes *out,
 emg_status emg_file_sha256(const char *path, char hex[65], emg_error *err) {
   unsigned char bytes[65536];
   char recording[PATH_MAX];
+  const emg_probe module = {.path = path, .is_folder = true};
   emg_sha256 sha;
   size_t n;
   FILE *file;
 
-  EMG_TRY(emg_bids_resolve(path, recording, err));
+  if (emg_openhdemg_module_probe(&module)) {  // its manifest has the checksums of its files
+    emg_path_join(recording, path, "manifest.json");
+  } else {
+    EMG_TRY(emg_bids_resolve(path, recording, err));
+  }
   EMG_TRY(emg_open_input(recording, &file, err));
   emg_sha256_start(&sha);
   while ((n = fread(bytes, 1, sizeof bytes, file)) > 0) {

@@ -2,86 +2,41 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/number.h"
+#include "base/json_read.h"
 #include "formats_priv.h"
 
-static const char *skip_blanks(const char *at) {
-  return at + strspn(at, " \t\r\n");
-}
+// At the value of a key of the outermost object; false if there is none. Later keys win, as in
+// other readers.
+static bool find_value(const char *text, const char *key, emg_json_cursor *value) {
+  emg_json_cursor c = emg_json_at(text);
+  char name[128];
+  bool is_found = false;
 
-// After a string that starts at `at` (a quote); NULL if it does not end.
-static const char *skip_string(const char *at) {
-  for (at++; *at && *at != '"'; at++) {
-    if (*at == '\\' && at[1]) {
-      at++;
+  emg_json_enter(&c, '{');
+  while (emg_json_next_member(&c, name, sizeof name)) {
+    if (strcmp(name, key) == 0) {
+      *value = c;
+      is_found = true;
     }
+    emg_json_skip(&c);
   }
-  return *at ? at + 1 : NULL;
-}
-
-// After any value, nested ones included; the kind of brackets is not checked. NULL at the end.
-static const char *skip_value(const char *at) {
-  int depth = 0;
-
-  for (; at && *at;) {
-    if (*at == '"') {
-      at = skip_string(at);
-      continue;
-    }
-    if (depth == 0 && (*at == ',' || *at == '}' || *at == ']')) {
-      return at;
-    }
-    depth += *at == '{' || *at == '[';
-    depth -= *at == '}' || *at == ']';
-    at++;
-  }
-  return NULL;
-}
-
-// Value of a key of the outermost object, NULL if there is none. Later keys win, as in other
-// readers.
-static const char *find_value(const char *text, const char *key) {
-  const char *found = NULL, *at = skip_blanks(text);
-  size_t length = strlen(key);
-
-  if (strncmp(at, "\xef\xbb\xbf", 3) == 0) {
-    at = skip_blanks(at + 3);
-  }
-  if (*at != '{') {
-    return NULL;
-  }
-  while (at && *at && *at != '}') {
-    const char *name = skip_blanks(at + 1);
-    const char *after = *name == '"' ? skip_string(name) : NULL;
-    if (!after) {
-      return found;
-    }
-    const char *colon = skip_blanks(after);
-    if (*colon != ':') {
-      return found;
-    }
-    const char *value = skip_blanks(colon + 1);
-    if ((size_t)(after - name) == length + 2 && strncmp(name + 1, key, length) == 0) {
-      found = value;
-    }
-    at = skip_value(value);
-  }
-  return found;
+  return is_found;
 }
 
 bool emg_json_find_number(const char *text, const char *key, double *value) {
-  const char *at = find_value(text, key), *end;
+  emg_json_cursor c;
 
-  return at && emg_number_scan(at, &end, value) && isfinite(*value);
+  return find_value(text, key, &c) && emg_json_peek(&c) == '0' && emg_json_read_number(&c, value) &&
+         isfinite(*value);
 }
 
 bool emg_json_find_text(const char *text, const char *key, char *value, size_t size) {
-  const char *at = find_value(text, key);
-  const char *end = at && *at == '"' ? skip_string(at) : NULL;
+  emg_json_cursor c;
+  char copy[512];
 
-  if (!end) {
+  if (!find_value(text, key, &c) || !emg_json_read_text(&c, copy, sizeof copy)) {
     return false;
   }
-  emg_label_copy(value, size, at + 1, (size_t)(end - at) - 2);
+  emg_label_copy(value, size, copy, strlen(copy));
   return true;
 }

@@ -74,9 +74,33 @@ static void read_label(emg_h5 *file, const char *path, char *text, size_t size) 
 // References of a cell array; none if it is absent.
 static emg_status read_cells(emg_h5 *file, const char *path, int *n, cell_path **cells,
                              emg_error *err) {
+  double is_empty = 0;
+
   *n = 0;
   *cells = NULL;
-  return emg_h5_has(file, path) ? emg_h5_references(file, path, CELLS_MAX, n, cells, err) : EMG_OK;
+  if (!emg_h5_has(file, path) ||
+      (emg_h5_attribute(file, path, "MATLAB_empty", &is_empty) && is_empty != 0)) {
+    return EMG_OK;
+  }
+  return emg_h5_references(file, path, CELLS_MAX, n, cells, err);
+}
+
+// uV in a number of the file: stated by programs that say so, else by the user.
+static double settle_unit(emg_h5 *file, const emg_read_options *options, emg_recording *out) {
+  double uv = 0;
+
+  if (emg_h5_has(file, "signal/units")) {
+    read_label(file, "signal/units", out->source_units, sizeof out->source_units);
+    uv = emg_uv_per_unit(out->source_units);
+  }
+  if (uv == 0 && options) {
+    uv = options->scale_uv;
+  }
+  out->is_physical = uv > 0;
+  if (!out->is_physical) {
+    emg_recording_note(out, "the file states no unit: values are as stored, not uV");
+  }
+  return uv > 0 ? uv : 1;
 }
 
 static emg_status read_data(emg_h5 *file, const emg_read_options *options, emg_recording *out,
@@ -95,7 +119,7 @@ static emg_status read_data(emg_h5 *file, const emg_read_options *options, emg_r
   snprintf(out->format, sizeof out->format, "MATLAB 7.3 (MUedit)");
   EMG_TRY(emg_alloc((size_t)dims[0] * (size_t)dims[1], sizeof *samples, &samples, err));
   emg_status status = emg_h5_read(file, "signal/data", EMG_H5_F32, 2, dims, 0, samples, err);
-  double scale = options && options->scale_uv > 0 ? options->scale_uv : 1;
+  double scale = settle_unit(file, options, out);
   for (int c = 0; status == EMG_OK && c < out->data.n_rows && dims[0] > 0; c++) {
     float *row = emg_row2f(&out->data, c);
     for (int64_t i = 0; i < dims[0]; i++) {
@@ -103,10 +127,6 @@ static emg_status read_data(emg_h5 *file, const emg_read_options *options, emg_r
     }
   }
   free(samples);
-  out->is_physical = options && options->scale_uv > 0;
-  if (!out->is_physical) {
-    emg_recording_note(out, "the file states no unit: values are as stored, not uV");
-  }
   return status;
 }
 
@@ -180,6 +200,41 @@ done:
   free(masks);
   free(names);
   free(distance.values);
+  return status;
+}
+
+// Auxiliary signals, C x T as the EMG, and their names.
+static emg_status read_aux(emg_h5 *file, emg_recording *out, emg_error *err) {
+  cell_path *names = NULL;
+  int n_names = 0, rank;
+  int64_t dims[EMG_H5_RANK_MAX];
+  float *samples = NULL;
+  double is_empty = 0;
+  emg_status status;
+
+  if (!emg_h5_has(file, "signal/auxiliary") ||
+      (emg_h5_attribute(file, "signal/auxiliary", "MATLAB_empty", &is_empty) && is_empty != 0) ||
+      emg_h5_shape(file, "signal/auxiliary", &rank, dims, NULL) != EMG_OK || rank != 2 ||
+      dims[0] != out->data.n_cols || dims[1] < 1 || dims[1] > CHANNELS_MAX || dims[0] == 0) {
+    return EMG_OK;
+  }
+  EMG_TRY_DONE(emg_recording_add_aux(out, (int)dims[1], err));
+  EMG_TRY_DONE(emg_alloc((size_t)dims[0] * (size_t)dims[1], sizeof *samples, &samples, err));
+  EMG_TRY_DONE(emg_h5_read(file, "signal/auxiliary", EMG_H5_F32, 2, dims, 0, samples, err));
+  status = read_cells(file, "signal/auxiliaryname", &n_names, &names, err);
+  for (int a = 0; status == EMG_OK && a < out->aux.n_rows; a++) {
+    float *row = emg_row2f(&out->aux, a);
+    for (int64_t i = 0; i < dims[0]; i++) {
+      row[i] = samples[i * dims[1] + a];
+    }
+    snprintf(out->aux_channels[a].name, sizeof out->aux_channels[a].name, "auxiliary");
+    if (a < n_names) {
+      read_label(file, names[a], out->aux_channels[a].name, sizeof out->aux_channels[a].name);
+    }
+  }
+done:
+  free(samples);
+  free(names);
   return status;
 }
 
@@ -275,6 +330,7 @@ emg_status emg_mat73_read(const char *path, const emg_read_options *options, emg
   }
   EMG_TRY_DONE(read_data(file, options, out, err));
   EMG_TRY_DONE(read_grids(file, out, err));
+  EMG_TRY_DONE(read_aux(file, out, err));
   status = read_labels(file, out, err);
 done:
   emg_h5_close(file);

@@ -24,16 +24,22 @@ emg_status emg_mat_read_rate(const emg_mat *m, const emg_read_options *options, 
   return emg_settle_rate(stated, options, rate_hz, err);
 }
 
-// Layouts that state no unit: counts, unless the user gives a scale.
-void emg_mat_scale_counts(emg_recording *out, const emg_read_options *options) {
+// Layouts that need not state a unit: counts, unless they do or the user gives a scale.
+void emg_mat_scale_counts(emg_recording *out, const emg_mat *unit,
+                          const emg_read_options *options) {
   double scale = options ? options->scale_uv : 0;
 
-  out->is_physical = scale > 0;
-  if (!(scale > 0)) {
+  emg_mat_text(unit, out->source_units, sizeof out->source_units);
+  double stated = emg_uv_per_unit(out->source_units);
+  out->is_physical = stated > 0 || scale > 0;
+  if (!out->is_physical) {
     emg_recording_note(out, "the file states no unit: values are as stored, not uV");
     return;
   }
-  emg_recording_note(out, "the file states no unit: %g uV per count as given", scale);
+  if (!(stated > 0)) {
+    emg_recording_note(out, "the file states no unit: %g uV per count as given", scale);
+  }
+  scale = stated > 0 ? stated : scale;
   for (int c = 0; c < out->data.n_rows && out->data.n_cols > 0; c++) {
     float *row = emg_row2f(&out->data, c);
     for (int64_t i = 0; i < out->data.n_cols; i++) {
@@ -203,7 +209,7 @@ static emg_status read_demuse(const emg_mat_file *file, const emg_read_options *
     }
     read_sig(sig, emg_mat_find(file, "discardChannelsVec"), pitch_mm, out);
     out->pitch_mm = pitch_mm > 0 ? pitch_mm : NAN;
-    emg_mat_scale_counts(out, options);
+    emg_mat_scale_counts(out, emg_mat_find(file, "SIG_units"), options);
   }
   if (emg_mat_is_numeric(force) && n_samples > 0 && emg_mat_count(force) == n_samples) {
     EMG_TRY(emg_recording_add_aux(out, 1, err));

@@ -17,8 +17,9 @@ emg_status emg_mat_read_rate(const emg_mat *m, const emg_read_options *options, 
                              emg_error *err);
 // Refuse more channels or samples than a recording can have.
 emg_status emg_mat_check_size(int64_t n_channels, int64_t n_samples, emg_error *err);
-// Layouts that state no unit: as stored, unless the user gives a scale; noted either way.
-void emg_mat_scale_counts(emg_recording *out, const emg_read_options *options);
+// Layouts that need not state a unit (`unit` NULL or no voltage): as stored, unless the user gives
+// a scale; noted either way.
+void emg_mat_scale_counts(emg_recording *out, const emg_mat *unit, const emg_read_options *options);
 // Labels from arrays of MATLAB's 1-based samples, one array per unit.
 emg_status emg_mat_read_trains(const emg_mat *const *trains, int n_units, double rate_hz,
                                int64_t n_samples, emg_recording *out, emg_error *err);

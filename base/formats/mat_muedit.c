@@ -145,7 +145,7 @@ emg_status emg_mat_read_muedit(const emg_mat_file *file, const emg_read_options 
   for (int c = 0; c < out->data.n_rows && out->data.n_cols > 0; c++) {
     emg_mat_floats(data, c, data->n_rows, data->n_columns, emg_row2f(&out->data, c));
   }
-  emg_mat_scale_counts(out, options);
+  emg_mat_scale_counts(out, emg_mat_field(signal, 0, "units"), options);
   EMG_TRY(muedit_channels(signal, out, err));
   EMG_TRY(muedit_aux(signal, out, err));
   return muedit_labels(file, signal, out, err);

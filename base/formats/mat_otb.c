@@ -178,7 +178,7 @@ emg_status emg_mat_read_otb(const emg_mat_file *file, const emg_read_options *op
     }
   }
   if (o.n[COLUMN_EMG] > 0 && !o.is_physical) {
-    emg_mat_scale_counts(out, options);
+    emg_mat_scale_counts(out, NULL, options);
   }
   if (cells->kind == MAT_CELL && emg_mat_count(cells) > 1) {
     emg_recording_note(out, "only the first of %lld recordings in Data was read",

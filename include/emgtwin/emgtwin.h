@@ -10,6 +10,7 @@
 #include <emgtwin/array.h>
 #include <emgtwin/conductor.h>
 #include <emgtwin/config.h>
+#include <emgtwin/convert.h>
 #include <emgtwin/decompose.h>
 #include <emgtwin/edit.h>
 #include <emgtwin/electrodes.h>
