@@ -110,8 +110,12 @@ emg_status emg_mat73_read(const char *path, const emg_read_options *options, emg
 bool emg_otb4_probe(const emg_probe *probe);
 emg_status emg_otb4_read(const char *path, const emg_read_options *options, emg_recording *out,
                          emg_error *err);
+emg_status emg_otb4_open_blocks(const char *path, const emg_read_options *options,
+                                emg_recording *header, emg_blocks *blocks, emg_error *err);
 bool emg_otb_plus_probe(const emg_probe *probe);
 emg_status emg_otb_plus_read(const char *path, const emg_read_options *options, emg_recording *out,
                              emg_error *err);
+emg_status emg_otb_plus_open_blocks(const char *path, const emg_read_options *options,
+                                    emg_recording *header, emg_blocks *blocks, emg_error *err);
 
 #endif

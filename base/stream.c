@@ -24,7 +24,9 @@ static emg_blocks_open_fn find_opener(const emg_format *format) {
     emg_blocks_open_fn open;
   } table[] = {{emg_native_read, emg_native_open_blocks},
                {emg_edf_read, emg_edf_open_blocks},
-               {emg_bids_read, emg_bids_open_blocks}};
+               {emg_bids_read, emg_bids_open_blocks},
+               {emg_otb4_read, emg_otb4_open_blocks},
+               {emg_otb_plus_read, emg_otb_plus_open_blocks}};
 
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     if (format->read == table[i].read) {

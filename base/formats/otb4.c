@@ -380,16 +380,23 @@ static bool is_read(const otb4_reader *r, const emg_tar_member *member) {
 
 // --- the file ---
 
-static emg_status read_archive(otb4_reader *r, const emg_read_options *options, emg_error *err) {
+static emg_status describe_tracks(otb4_reader *r, emg_error *err) {
   EMG_TRY(read_all_tracks(r, err));
   for (int i = 0; i < r->n_tracks; i++) {
     if (!is_read(r, r->tracks[i].member)) {
       EMG_TRY(add_file(r, &r->tracks[i], err));
     }
   }
-  EMG_TRY(emg_otb_read_signals(r->tar, r->layout, options, r->notes, err));
-  EMG_TRY(emg_otb_place_grids(r->layout, r->notes, err));
-  return emg_otb_note_markers(r->tar, r->notes, err);
+  return EMG_OK;
+}
+
+static emg_status describe(emg_tar *tar, emg_otb_layout *layout, emg_recording *notes,
+                           emg_error *err) {
+  otb4_reader reader = {.tar = tar, .layout = layout, .notes = notes};
+
+  emg_status status = describe_tracks(&reader, err);
+  free(reader.tracks);
+  return status;
 }
 
 bool emg_otb4_probe(const emg_probe *probe) {
@@ -410,15 +417,11 @@ bool emg_otb4_probe(const emg_probe *probe) {
 
 emg_status emg_otb4_read(const char *path, const emg_read_options *options, emg_recording *out,
                          emg_error *err) {
-  emg_otb_layout layout = {0};
-  otb4_reader reader = {.layout = &layout, .notes = out};
+  return emg_otb_read(path, "OTB4", describe, options, out, NULL, err);
+}
 
-  *out = (emg_recording){.pitch_mm = NAN, .format = "OTB4"};
-  emg_recording_note(out, "%s", EMG_OTB_EXPERIMENTAL);
-  EMG_TRY(emg_tar_open(path, &reader.tar, err));
-  emg_status status = read_archive(&reader, options, err);
-  free(reader.tracks);
-  emg_otb_layout_free(&layout);
-  emg_tar_close(reader.tar);
-  return status;
+emg_status emg_otb4_open_blocks(const char *path, const emg_read_options *options,
+                                emg_recording *header, emg_blocks *blocks, emg_error *err) {
+  *blocks = (emg_blocks){0};
+  return emg_otb_read(path, "OTB4", describe, options, header, blocks, err);
 }

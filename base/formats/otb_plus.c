@@ -423,28 +423,21 @@ static emg_status find_signal(plus_reader *r, const emg_tar_member **signal, emg
   return emg_otb_read_xml(r->tar, description, file, err);
 }
 
-static emg_status read_archive(plus_reader *r, const emg_read_options *options, emg_error *err) {
+static emg_status describe(emg_tar *tar, emg_otb_layout *layout, emg_recording *notes,
+                           emg_error *err) {
+  plus_reader reader = {.tar = tar, .layout = layout, .notes = notes};
   const emg_tar_member *signal;
   emg_xml_file *file;
 
-  EMG_TRY(find_signal(r, &signal, &file, err));
+  EMG_TRY(find_signal(&reader, &signal, &file, err));
   const emg_xml *device = emg_xml_root(file);
   emg_status status =
       strcmp(device->name, "Device") == 0
-          ? read_device(r, device, signal, err)
+          ? read_device(&reader, device, signal, err)
           : emg_fail(err, EMG_ERR_DATA, "the description of %s does not begin with Device",
                      signal->name);
   emg_xml_free(file);
-  if (status == EMG_OK) {
-    status = add_all_feedback(r, err);
-  }
-  if (status == EMG_OK) {
-    status = emg_otb_read_signals(r->tar, r->layout, options, r->notes, err);
-  }
-  if (status == EMG_OK) {
-    status = emg_otb_place_grids(r->layout, r->notes, err);
-  }
-  return status == EMG_OK ? emg_otb_note_markers(r->tar, r->notes, err) : status;
+  return status == EMG_OK ? add_all_feedback(&reader, err) : status;
 }
 
 bool emg_otb_plus_probe(const emg_probe *probe) {
@@ -453,14 +446,11 @@ bool emg_otb_plus_probe(const emg_probe *probe) {
 
 emg_status emg_otb_plus_read(const char *path, const emg_read_options *options, emg_recording *out,
                              emg_error *err) {
-  emg_otb_layout layout = {0};
-  plus_reader reader = {.layout = &layout, .notes = out};
+  return emg_otb_read(path, "OTB+", describe, options, out, NULL, err);
+}
 
-  *out = (emg_recording){.pitch_mm = NAN, .format = "OTB+"};
-  emg_recording_note(out, "%s", EMG_OTB_EXPERIMENTAL);
-  EMG_TRY(emg_tar_open(path, &reader.tar, err));
-  emg_status status = read_archive(&reader, options, err);
-  emg_otb_layout_free(&layout);
-  emg_tar_close(reader.tar);
-  return status;
+emg_status emg_otb_plus_open_blocks(const char *path, const emg_read_options *options,
+                                    emg_recording *header, emg_blocks *blocks, emg_error *err) {
+  *blocks = (emg_blocks){0};
+  return emg_otb_read(path, "OTB+", describe, options, header, blocks, err);
 }

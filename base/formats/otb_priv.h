@@ -10,9 +10,6 @@
 #include "formats_priv.h"
 #include "tar_priv.h"
 
-#define EMG_OTB_EXPERIMENTAL \
-  "experimental reader: no real file of this format has been met; check amplitudes and grids"
-
 enum {
   EMG_OTB_CHANNELS_MAX = 4096,
   EMG_OTB_STREAMS_MAX = 64,
@@ -55,7 +52,16 @@ typedef struct {
   int n_grids;
 } emg_otb_layout;
 
-void emg_otb_layout_free(emg_otb_layout *layout);
+// Fill a layout from the descriptions in an archive; what the user should know goes to `notes`.
+typedef emg_status (*emg_otb_describe_fn)(emg_tar *tar, emg_otb_layout *layout,
+                                          emg_recording *notes, emg_error *err);
+// Main path of both formats: open the archive, describe it, read it; or, if `blocks` is given, all
+// but the samples, which can then be read in blocks unless the archive is compressed. EMG at
+// another rate than most of it becomes auxiliary.
+emg_status emg_otb_read(const char *path, const char *format, emg_otb_describe_fn describe,
+                        const emg_read_options *options, emg_recording *out, emg_blocks *blocks,
+                        emg_error *err);
+
 // Each allocates room for one more and returns it zeroed through `out`. EMG_ERR_DATA past a limit.
 emg_status emg_otb_add_stream(emg_otb_layout *layout, emg_otb_stream **out, emg_error *err);
 emg_status emg_otb_add_channel(emg_otb_layout *layout, emg_otb_channel **out, emg_error *err);
@@ -69,12 +75,13 @@ emg_status emg_otb_grid_at(emg_otb_layout *layout, const emg_otb_grid *grid, int
 emg_status emg_otb_count_frames(emg_otb_stream *stream, bool is_described, emg_recording *notes,
                                 emg_error *err);
 
-// Read all channels of the layout into `out`, which may hold notes: EMG at the rate most of it has
-// and as long as the shortest of its streams; other channels interpolated to that rate, cut, or
-// their last value held. EMG at another rate becomes one of the others in the layout.
-emg_status emg_otb_read_signals(emg_tar *tar, emg_otb_layout *layout,
-                                const emg_read_options *options, emg_recording *out,
-                                emg_error *err);
+// Read all channels of the layout into `out`: its EMG is at one rate, and none of its streams is
+// shorter; other channels are interpolated to that rate, cut, or their last value is held.
+emg_status emg_otb_read_all(emg_tar *tar, const emg_otb_layout *layout, emg_recording *out,
+                            emg_error *err);
+// Samples [begin, begin + n) of the EMG alone.
+emg_status emg_otb_read_emg(emg_tar *tar, const emg_otb_layout *layout, int64_t begin, int64_t n,
+                            const emg_array2f *data, emg_error *err);
 
 // --- XML in the archive ---
 
@@ -93,8 +100,6 @@ bool emg_otb_ends(const char *text, const char *word);
 void emg_otb_name(char to[48], const char *name, int number, int n);
 // Append an item to a list that is cut with "..." before it is full.
 void emg_otb_list(char *text, size_t size, const char *separator, const char *item);
-// Markers of the archive (markers_0.xml, ...) as one note.
-emg_status emg_otb_note_markers(emg_tar *tar, emg_recording *out, emg_error *err);
 
 // --- electrode maps (otb_grid.c) ---
 

@@ -20,7 +20,8 @@ static const int64_t COMPRESSED_BYTES_MAX = (int64_t)1 << 30;  // of contents
 enum { SIZE_AT = 124, CHECKSUM_AT = 148, TYPE_AT = 156, MAGIC_AT = 257, PREFIX_AT = 345 };
 
 struct emg_tar {
-  gzFile file;          // reads uncompressed files as they are
+  gzFile file;  // reads uncompressed files as they are
+  bool is_compressed;
   int64_t n_bytes_max;  // contents cannot be longer
   emg_tar_member *members;
   int n_members, capacity;
@@ -194,7 +195,7 @@ static emg_status check_extent(emg_tar *tar, const emg_tar_member *member, bool 
   if (member->n_bytes > tar->n_bytes_max - member->offset) {
     return emg_fail(err, EMG_ERR_DATA, "%s in the archive claims %lld bytes; %s", member->name,
                     (long long)member->n_bytes,
-                    tar->n_bytes_max == COMPRESSED_BYTES_MAX
+                    tar->is_compressed
                         ? "compressed archives are read up to 1 GiB, decompress it first"
                         : "the archive ends before");
   }
@@ -335,7 +336,8 @@ static emg_status open_file(const char *path, emg_tar *tar, emg_error *err) {
     return emg_fail(err, EMG_ERR_MEMORY, "out of memory for reading %s", path);
   }
   gzbuffer(tar->file, 1 << 17);
-  tar->n_bytes_max = gzdirect(tar->file) ? (int64_t)info.st_size : COMPRESSED_BYTES_MAX;
+  tar->is_compressed = !gzdirect(tar->file);
+  tar->n_bytes_max = tar->is_compressed ? COMPRESSED_BYTES_MAX : (int64_t)info.st_size;
   return EMG_OK;
 }
 
@@ -365,6 +367,10 @@ void emg_tar_close(emg_tar *tar) {
   }
   free(tar->members);
   free(tar);
+}
+
+bool emg_tar_is_compressed(const emg_tar *tar) {
+  return tar->is_compressed;
 }
 
 const emg_tar_member *emg_tar_members(const emg_tar *tar, int *n) {

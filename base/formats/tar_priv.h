@@ -23,6 +23,7 @@ bool emg_tar_probe(const emg_probe *probe);
 // compressed contents of more than 1 GiB. One thread at a time may use an archive.
 emg_status emg_tar_open(const char *path, emg_tar **out, emg_error *err);
 void emg_tar_close(emg_tar *tar);
+bool emg_tar_is_compressed(const emg_tar *tar);
 
 const emg_tar_member *emg_tar_members(const emg_tar *tar, int *n);  // in the order of the archive
 // The last member of this name, as a later one replaces an earlier one; NULL if there is none.

@@ -12,9 +12,9 @@
 extern "C" {
 #endif
 
-// An open recording. Native files, EDF, BDF and BIDS are read in blocks from disk, with memory for
-// one block; any other format is read whole when it is opened and served from memory. A stream is
-// used by one thread at a time.
+// An open recording. Native files, EDF, BDF, BIDS, OTB+ and OTB4 are read in blocks from disk, with
+// memory for one block; any other format is read whole when it is opened and served from memory. A
+// stream is used by one thread at a time.
 typedef struct emg_stream emg_stream;
 
 // Open any recording that emg_recording_read reads, with the same options, checks and errors; a

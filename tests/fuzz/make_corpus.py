@@ -207,6 +207,17 @@ def otb4():
             ("d.sig", d.tobytes())]
 
 
+def otb_members(members, letters):
+    """Members behind marks that say which they are; the target makes the archive."""
+    out = b"@@@\x05"
+    for (name, data), letter in zip(members, letters):
+        data = data.encode() if isinstance(data, str) else data
+        # the names the target gives
+        data = data.replace(b"2026.", b"a.")
+        out += b"@@@%c" % letter + data
+    return out
+
+
 def main():
     put("native", "old.h5", native("earliest"))
     put("native", "new.h5", native("latest", chunks=(2, 4), compression="gzip", shuffle=True))
@@ -250,6 +261,8 @@ def main():
                                    tarfile.PAX_FORMAT, {"comment": "of a recording"}))
     put("otb", "packed.otb+", gzip.compress(archive(otb_plus()), mtime=0))
     put("otb", "novecento.otb4", archive(otb4()))
+    put("otb", "plus_members", otb_members(otb_plus(), [0, 1, 5, 2, 2, 3, 4, 5]))
+    put("otb", "otb4_members", otb_members(otb4(), [6, 12, 1, 7, 8, 9]))
 
 
 main()

@@ -170,6 +170,16 @@ static void edf_and_bdf_in_blocks_are_the_whole(void **state) {
 
 // --- what is not as usual ---
 
+static void archives_in_blocks_are_the_whole(void **state) {
+  (void)state;
+  const char *const seeds[] = {"quattrocento.otb+", "packed.otb+", "novecento.otb4"};
+  for (int i = 0; i < 3; i++) {
+    char path[256];
+    snprintf(path, sizeof path, EMG_SOURCE "/tests/fuzz/corpus/otb/%s", seeds[i]);
+    compare(path, NULL);
+  }
+}
+
 static void values_that_are_not_finite_are_marked_when_met(void **state) {
   (void)state;
   emg_recording rec = make_recording(5, 9000, 0);
@@ -367,6 +377,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(native_files_in_blocks_are_the_whole),
       cmocka_unit_test(edf_and_bdf_in_blocks_are_the_whole),
+      cmocka_unit_test(archives_in_blocks_are_the_whole),
       cmocka_unit_test(values_that_are_not_finite_are_marked_when_met),
       cmocka_unit_test(a_grid_map_leaves_channels_out_of_blocks_too),
       cmocka_unit_test(other_types_and_chunks_in_blocks_are_the_whole),
