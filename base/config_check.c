@@ -10,8 +10,9 @@
 
 #include "base/number.h"
 
-// A recording and its action potentials must fit into this much memory.
-static const double memory_max_gib = 64;
+// The samples of a recording must fit into a file of this size, and its action potentials and four
+// copies of one channel (clean, noise, recording, mask) into so much memory.
+static const double file_max_gib = 1024, memory_max_gib = 64, channel_max_gib = 4;
 
 typedef struct {
   const emg_config *config;
@@ -282,8 +283,7 @@ static void check_decompose(checker *c) {
   }
 }
 
-// The signal, clean signal, noise and fault mask as float, and the action potentials of all units
-// and states.
+// The samples as float, those of one channel, and the action potentials of all units and states.
 static void check_size(checker *c) {
   const struct emg_config_simulation *s = &c->config->simulation;
   const struct emg_config_electrodes *e = &c->config->electrodes;
@@ -299,16 +299,22 @@ static void check_size(checker *c) {
     longest_s = fmax(longest_s, travel_s);
   }
   const double gib = 1.0 / (1 << 30);
-  double signal_gib = 4 * 4 * n_channels * n_samples * gib;
+  double signal_gib = 4 * n_channels * n_samples * gib, channel_gib = 4 * 4 * n_samples * gib;
   double bank_gib =
       4 * n_units * n_channels * longest_s * s->sampling_rate_hz * c->config->change.states * gib;
 
-  if (signal_gib > memory_max_gib) {
+  if (signal_gib > file_max_gib) {
     note(c,
          "%d x %d electrodes, simulation.duration_s = %s s and simulation.sampling_rate_hz = %s Hz "
-         "need about %.0f GiB, more than %.0f; shorten the recording or record several",
+         "make a file of about %.0f GiB, more than %.0f; shorten the recording or record several",
          e->rows, e->columns, NUMBER(s->duration_s), NUMBER(s->sampling_rate_hz), signal_gib,
-         memory_max_gib);
+         file_max_gib);
+  }
+  if (channel_gib > channel_max_gib) {
+    note(c,
+         "simulation.duration_s = %s s and simulation.sampling_rate_hz = %s Hz need about %.1f GiB "
+         "of memory for one channel, more than %.0f; shorten the recording or record several",
+         NUMBER(s->duration_s), NUMBER(s->sampling_rate_hz), channel_gib, channel_max_gib);
   }
   if (bank_gib > memory_max_gib) {
     note(c,

@@ -53,7 +53,8 @@ void emg_recording_note(emg_recording *rec, const char *format, ...) {
 }
 
 const char *emg_channel_state_name(emg_channel_state state) {
-  static const char *const names[] = {"good",         "dead",       "noisy",  "saturated",
-                                      "intermittent", "not finite", "marked", "duplicate", "unused"};
+  static const char *const names[] = {"good",      "dead",         "noisy",
+                                      "saturated", "intermittent", "not finite",
+                                      "marked",    "duplicate",    "unused"};
   return (unsigned)state < sizeof names / sizeof names[0] ? names[state] : "unknown";
 }

@@ -3,63 +3,48 @@
 
 // What is said of a recording that was made.
 static emg_status print_summary(const cli_args *args, const char *path, const emg_config *config,
-                                const emg_simulation *made, emg_error *err) {
-  const emg_spikes *spikes = &made->truth.spikes;
-  int n_active = 0;
+                                const emg_simulation_summary *made, emg_error *err) {
+  double duration_s = (double)made->n_samples / made->rate_hz;
   emg_json json = {0};
 
-  for (int u = 0; u < spikes->n_units; u++) {
-    n_active += emg_spikes_count(spikes, u) > 0;
-  }
-  double duration_s = (double)made->recording.data.n_cols / made->recording.rate_hz;
   if (!args->is_json) {
     printf("%s: %d channels, %g s at %g Hz, %d of %d units active, %lld discharges, SNR %.1f dB\n",
-           path, made->recording.data.n_rows, duration_s, made->recording.rate_hz, n_active,
-           spikes->n_units, (long long)spikes->offsets[spikes->n_units], made->snr_db);
+           path, made->n_channels, duration_s, made->rate_hz, made->n_active_units, made->n_units,
+           (long long)made->n_discharges, made->snr_db);
     return EMG_OK;
   }
   emg_json_object(&json, NULL);
   emg_json_text(&json, "output", path);
-  emg_json_integer(&json, "channels", made->recording.data.n_rows);
-  emg_json_integer(&json, "samples", made->recording.data.n_cols);
-  emg_json_number(&json, "sampling_rate_hz", made->recording.rate_hz);
+  emg_json_integer(&json, "channels", made->n_channels);
+  emg_json_integer(&json, "samples", made->n_samples);
+  emg_json_number(&json, "sampling_rate_hz", made->rate_hz);
   emg_json_number(&json, "duration_s", duration_s);
-  emg_json_integer(&json, "units", spikes->n_units);
-  emg_json_integer(&json, "active_units", n_active);
-  emg_json_integer(&json, "discharges", spikes->offsets[spikes->n_units]);
+  emg_json_integer(&json, "units", made->n_units);
+  emg_json_integer(&json, "active_units", made->n_active_units);
+  emg_json_integer(&json, "discharges", made->n_discharges);
   emg_json_number(&json, "snr_db", made->snr_db);
   emg_json_unsigned(&json, "seed", config->simulation.seed);
   emg_json_end(&json);
   return cli_print_json(&json, err);
 }
 
-static emg_status write_simulation(const cli_args *args, const char *path, const emg_config *config,
-                                   const emg_simulation *made, emg_error *err) {
-  emg_file_contents contents = {
-      .recording = &made->recording,
-      .clean = config->output.clean ? &made->clean : NULL,
-      .noise = config->output.noise ? &made->noise : NULL,
-      .truth = &made->truth,
-  };
-  return cli_write_file(args, path, config, &contents, err);
-}
-
 static emg_status run_simulate(const cli_args *args, emg_error *err) {
   const char *path = cli_value(args, "output");
   static emg_config config;
-  static emg_simulation made;
+  emg_simulation_summary made;
+  cli_origin origin;
   emg_monitor monitor = cli_monitor(args);
 
   EMG_TRY(cli_load_config(args, args->positionals[0], &config, err));
   EMG_TRY(cli_check_output(args, path, err));
-  EMG_TRY(emg_simulate(&config, &monitor, &made, err));
+  EMG_TRY(cli_origin_create(args, &config, &origin, err));
+  cli_output_begin(path);
+  emg_status status = emg_simulate_to_file(&config, &monitor, path, &origin.provenance,
+                                           args->is_forced, &made, err);
+  cli_output_end();
   cli_progress_end();
-  emg_status status = write_simulation(args, path, &config, &made, err);
-  if (status == EMG_OK) {
-    status = print_summary(args, path, &config, &made, err);
-  }
-  emg_simulation_free(&made);
-  return status;
+  cli_origin_free(&origin);
+  return status == EMG_OK ? print_summary(args, path, &config, &made, err) : status;
 }
 
 static const cli_row positionals[] = {

@@ -5,6 +5,7 @@
 #include <emgtwin/simulate.h>
 
 #include "pool_priv.h"
+#include "simulate_priv.h"
 
 static double sigmoid(double x) {
   return 1 - exp(-2 * x * x * x);
@@ -86,6 +87,24 @@ static void add_unit(const emg_motor_unit *unit, const int64_t *train, int64_t n
   }
 }
 
+void emg_muscle_force(const emg_model *model, const emg_spikes *spikes, int muscle, double *sum,
+                      float *force) {
+  double maximal = maximal_force(model, muscle);
+
+  for (int64_t k = 0; k < spikes->n_samples; k++) {
+    sum[k] = 0;
+  }
+  for (int u = 0; u < model->n_units; u++) {
+    if (model->units[u].muscle == muscle) {
+      add_unit(&model->units[u], emg_spikes_of(spikes, u), emg_spikes_count(spikes, u),
+               spikes->rate_hz, spikes->n_samples, sum);
+    }
+  }
+  for (int64_t k = 0; k < spikes->n_samples; k++) {
+    force[k] = (float)(sum[k] / maximal);
+  }
+}
+
 emg_status emg_twitch_force(const emg_model *model, const emg_spikes *spikes, emg_array2f *force,
                             emg_error *err) {
   double *sum;
@@ -101,21 +120,7 @@ emg_status emg_twitch_force(const emg_model *model, const emg_spikes *spikes, em
     return status;
   }
   for (int m = 0; m < model->n_muscles; m++) {
-    double maximal = maximal_force(model, m);
-    float *row = emg_row2f(force, m);
-
-    for (int64_t k = 0; k < spikes->n_samples; k++) {
-      sum[k] = 0;
-    }
-    for (int u = 0; u < model->n_units; u++) {
-      if (model->units[u].muscle == m) {
-        add_unit(&model->units[u], emg_spikes_of(spikes, u), emg_spikes_count(spikes, u),
-                 spikes->rate_hz, spikes->n_samples, sum);
-      }
-    }
-    for (int64_t k = 0; k < spikes->n_samples; k++) {
-      row[k] = (float)(sum[k] / maximal);
-    }
+    emg_muscle_force(model, spikes, m, sum, emg_row2f(force, m));
   }
   free(sum);
   return EMG_OK;

@@ -99,7 +99,8 @@ done:
   return status;
 }
 
-static emg_status fill_coloured(const emg_config *config, emg_array2f *out, emg_error *err) {
+static emg_status fill_coloured(const emg_config *config, int first_channel, emg_array2f *out,
+                                emg_error *err) {
   colour c = {.seed = config->simulation.seed,
               .length = block_length(config->simulation.sampling_rate_hz)};
   double *window = NULL, *gain = NULL;
@@ -116,9 +117,10 @@ static emg_status fill_coloured(const emg_config *config, emg_array2f *out, emg_
 
   // memory is all that can fail here, so it does not matter whose message is kept
 #pragma omp parallel for schedule(dynamic)
-  for (int channel = 0; channel < out->n_rows; channel++) {
+  for (int row = 0; row < out->n_rows; row++) {
     emg_error own;
-    emg_status row_status = fill_row(&c, channel, out->n_cols, emg_row2f(out, channel), &own);
+    emg_status row_status =
+        fill_row(&c, first_channel + row, out->n_cols, emg_row2f(out, row), &own);
     if (row_status != EMG_OK) {
 #pragma omp critical
       failed = emg_fail(err, row_status, "%s", emg_error_message(&own));
@@ -142,50 +144,62 @@ static double distance_mm(const emg_channel *a, const emg_channel *b) {
 
 // With C = L L^T the correlations wanted, L times independent rows of unit variance has them.
 // exp(-d / L) of straight-line distances is positive definite for any places that differ.
-static emg_status correlate(double length_mm, const emg_channel *channels, emg_array2f *out,
-                            emg_error *err) {
-  enum { BLOCK = 4096 };
-  const ptrdiff_t n = out->n_rows;
+emg_status emg_noise_factor(const emg_config *config, const emg_channel *channels, int n_channels,
+                            float **out, emg_error *err) {
+  const double length_mm = config->sensor.noise_correlation_mm;
+  const ptrdiff_t n = n_channels;
   double *factor = NULL;
-  float *factor_f = NULL;
   emg_status status;
 
+  *out = NULL;
   EMG_TRY_DONE(emg_alloc((size_t)n * (size_t)n, sizeof *factor, &factor, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n * (size_t)n, sizeof *factor_f, &factor_f, err));
   for (ptrdiff_t i = 0; i < n; i++) {
     for (ptrdiff_t j = 0; j < n; j++) {
       factor[i * n + j] = exp(-distance_mm(&channels[i], &channels[j]) / length_mm);
     }
   }
   EMG_TRY_DONE(emg_cholesky((int)n, factor, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n * (size_t)n, sizeof **out, out, err));
   for (ptrdiff_t i = 0; i < n * n; i++) {
-    factor_f[i] = (float)factor[i];
-  }
-
-#pragma omp parallel for schedule(static)
-  for (int64_t begin = 0; begin < out->n_cols; begin += BLOCK) {
-    int64_t length = out->n_cols - begin < BLOCK ? out->n_cols - begin : BLOCK;
-    emg_strmm_lower((int)n, (int)length, factor_f, (int)n, out->data + begin, (int)out->stride);
+    (*out)[i] = (float)factor[i];
   }
 
 done:
   free(factor);
-  free(factor_f);
   return status;
+}
+
+void emg_noise_correlate(const float *factor, emg_array2f *x) {
+  const int n = x->n_rows;
+
+#pragma omp parallel for schedule(static)
+  for (int64_t begin = 0; begin < x->n_cols; begin += EMG_NOISE_BLOCK) {
+    int64_t length = x->n_cols - begin < EMG_NOISE_BLOCK ? x->n_cols - begin : EMG_NOISE_BLOCK;
+    emg_strmm_lower(n, (int)length, factor, n, x->data + begin, (int)x->stride);
+  }
+}
+
+emg_status emg_noise_rows(const emg_config *config, int first_channel, emg_array2f *out,
+                          emg_error *err) {
+  if (config->sensor.noise_colour != EMG_NOISE_WHITE) {
+    return fill_coloured(config, first_channel, out, err);
+  }
+#pragma omp parallel for schedule(static)
+  for (int row = 0; row < out->n_rows; row++) {
+    fill_white(config->simulation.seed, first_channel + row, out->n_cols, emg_row2f(out, row));
+  }
+  return EMG_OK;
 }
 
 emg_status emg_noise_create(const emg_config *config, const emg_channel *channels, emg_array2f *out,
                             emg_error *err) {
-  if (config->sensor.noise_colour == EMG_NOISE_WHITE) {
-#pragma omp parallel for schedule(static)
-    for (int channel = 0; channel < out->n_rows; channel++) {
-      fill_white(config->simulation.seed, channel, out->n_cols, emg_row2f(out, channel));
-    }
-  } else {
-    EMG_TRY(fill_coloured(config, out, err));
-  }
+  float *factor;
+
+  EMG_TRY(emg_noise_rows(config, 0, out, err));
   if (config->sensor.noise_correlation_mm > 0) {
-    EMG_TRY(correlate(config->sensor.noise_correlation_mm, channels, out, err));
+    EMG_TRY(emg_noise_factor(config, channels, out->n_rows, &factor, err));
+    emg_noise_correlate(factor, out);
+    free(factor);
   }
   return EMG_OK;
 }

@@ -9,6 +9,10 @@ static const double no_noise_db = 200;
 
 // --- what the configuration asks for ---
 
+bool emg_sensor_has_noise(const emg_config *config) {
+  return config->sensor.snr_db < no_noise_db;
+}
+
 static bool has_amplifier(const struct emg_config_sensor *sensor) {
   return sensor->bandpass_low_hz > 0 || sensor->bandpass_high_hz > 0;
 }
@@ -71,71 +75,79 @@ emg_status emg_sensor_check(const emg_model *model, emg_error *err) {
 
 // --- signal-to-noise ratio ---
 
-// Samples from the first to the last discharge of any unit; all of them if there is none.
-static void find_active(const emg_spikes *spikes, int64_t n_samples, int64_t *begin, int64_t *end) {
-  int64_t first = n_samples, last = -1;
+emg_span emg_active_span(const emg_spikes *spikes, int64_t n_samples) {
+  emg_span span = {n_samples, 0};
 
   for (int64_t i = 0; i < spikes->offsets[spikes->n_units]; i++) {
-    first = spikes->samples[i] < first ? spikes->samples[i] : first;
-    last = spikes->samples[i] > last ? spikes->samples[i] : last;
+    int64_t at = spikes->samples[i];
+    span.begin = at < span.begin ? at : span.begin;
+    span.end = at + 1 > span.end ? at + 1 : span.end;
   }
-  *begin = last < 0 ? 0 : first;
-  *end = last < 0 ? n_samples : last + 1;
+  return span.end > 0 ? span : (emg_span){0, n_samples};
 }
 
-// Mean square over good channels and samples [begin, end). Rows are summed one by one, then in
-// order, so threads do not matter.
-static emg_status mean_square(const emg_array2f *x, const emg_channel *channels, int64_t begin,
-                              int64_t end, double *out, emg_error *err) {
-  double *rows, sum = 0;
+double emg_row_energy(const float *row, emg_span span) {
+  double sum = 0;
+
+  for (int64_t i = span.begin; i < span.end; i++) {
+    sum += (double)row[i] * row[i];
+  }
+  return sum;
+}
+
+double emg_mean_power(const double *energies, const emg_channel *channels, int n_channels,
+                      emg_span span) {
+  double sum = 0;
   int n_good = 0;
 
-  EMG_TRY(emg_alloc((size_t)x->n_rows, sizeof *rows, &rows, err));
-#pragma omp parallel for schedule(static)
-  for (int c = 0; c < x->n_rows; c++) {
-    const float *row = emg_row2f(x, c);
-    for (int64_t i = begin; i < end; i++) {
-      rows[c] += (double)row[i] * row[i];
-    }
-  }
-  for (int c = 0; c < x->n_rows; c++) {
+  for (int c = 0; c < n_channels; c++) {
     if (channels[c].state == EMG_CHANNEL_GOOD) {
-      sum += rows[c];
+      sum += energies[c];
       n_good++;
     }
   }
-  free(rows);
-  *out = sum / ((double)n_good * (double)(end - begin));
+  return sum / ((double)n_good * (double)(span.end - span.begin));
+}
+
+// Mean square over good channels and a span. Rows are summed one by one, then in order, so threads
+// do not matter.
+static emg_status mean_square(const emg_array2f *x, const emg_channel *channels, emg_span span,
+                              double *out, emg_error *err) {
+  double *energies;
+
+  EMG_TRY(emg_alloc((size_t)x->n_rows, sizeof *energies, &energies, err));
+#pragma omp parallel for schedule(static)
+  for (int c = 0; c < x->n_rows; c++) {
+    energies[c] = emg_row_energy(emg_row2f(x, c), span);
+  }
+  *out = emg_mean_power(energies, channels, x->n_rows, span);
+  free(energies);
   return EMG_OK;
 }
 
-// Factor that brings noise of mean square `noise` to the SNR asked for.
-static emg_status noise_scale(const emg_config *config, double clean, double noise, double *scale,
-                              emg_error *err) {
-  double snr_db = config->sensor.snr_db;
+emg_status emg_sensor_set_noise(emg_sensor *s, double clean_power, double noise_power,
+                                emg_error *err) {
+  double snr_db = s->config->sensor.snr_db;
 
-  if (!(clean > 0)) {
+  if (!(clean_power > 0)) {
     return emg_fail(err, EMG_ERR_CONFIG,
                     "no motor unit is seen at this excitation, so sensor.snr_db = %g dB has no "
                     "meaning; raise drive.level, or set sensor.snr_db to %g for no noise",
                     snr_db, no_noise_db);
   }
-  *scale = sqrt(clean / noise * pow(10, -snr_db / 10));
+  s->noise_scale = sqrt(clean_power / noise_power * pow(10, -snr_db / 10));
   return EMG_OK;
+}
+
+double emg_sensor_snr_db(double clean_power, double noise_power) {
+  return noise_power > 0 && clean_power > 0
+             ? fmin(10 * log10(clean_power / noise_power), no_noise_db)
+             : no_noise_db;
 }
 
 // --- from rows of signal and noise to the recording ---
 
-typedef struct {
-  const emg_config *config;
-  emg_filter amplifier;
-  emg_mains mains;
-  double noise_scale;
-  float *motion_scratch;  // [channel][emg_motion_max_samples]
-} sensor_chain;
-
-static void add_interference(const sensor_chain *s, int channel, int64_t n, float *row,
-                             float *mask) {
+static void add_interference(const emg_sensor *s, int channel, int64_t n, float *row, float *mask) {
   if (s->mains.gains) {
     emg_mains_add(&s->mains, channel, n, row);
   }
@@ -164,9 +176,8 @@ static void convert(const struct emg_config_sensor *sensor, int64_t n, float *ro
   }
 }
 
-// One channel: `row` becomes the recording, `noise` what the recording has beside the clean signal.
-static void finish_row(const sensor_chain *s, int channel, emg_channel_state state, int64_t n,
-                       const float *clean, float *noise, float *row, float *mask) {
+void emg_sensor_finish_row(const emg_sensor *s, int channel, emg_channel_state state, int64_t n,
+                           const float *clean, float *noise, float *row, float *mask) {
   float scale = (float)(s->noise_scale * emg_fault_noise_gain(s->config, channel, state));
 
   // the row first holds the interference, which passes the amplifier like everything else
@@ -189,20 +200,34 @@ static void finish_row(const sensor_chain *s, int channel, emg_channel_state sta
   }
 }
 
-static void filter_rows(const emg_filter *filter, emg_array2f *x) {
+bool emg_sensor_can_fault(const emg_config *config) {
+  return has_channel_faults(&config->sensor) || has_motion(&config->sensor) ||
+         config->sensor.adc_bits > 0;
+}
+
+void emg_sensor_amplify(const emg_sensor *s, emg_array2f *x) {
+  if (!has_amplifier(&s->config->sensor)) {
+    return;
+  }
 #pragma omp parallel for schedule(static)
   for (int c = 0; c < x->n_rows; c++) {
-    emg_filter_causal(filter, x->n_cols, emg_row2f(x, c));
+    emg_filter_causal(&s->amplifier, x->n_cols, emg_row2f(x, c));
   }
 }
 
-static bool is_marked(const emg_array2f *mask) {
+bool emg_is_marked(const float *mask, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    if (mask[i] != 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool is_any_marked(const emg_array2f *mask) {
   for (int c = 0; c < mask->n_rows; c++) {
-    const float *row = emg_row2f(mask, c);
-    for (int64_t i = 0; i < mask->n_cols; i++) {
-      if (row[i] != 0) {
-        return true;
-      }
+    if (emg_is_marked(emg_row2f(mask, c), mask->n_cols)) {
+      return true;
     }
   }
   return false;
@@ -223,75 +248,73 @@ static emg_status check_shapes(const emg_model *model, const emg_array2f *clean,
   return EMG_OK;
 }
 
-static emg_status prepare_chain(const emg_model *model, sensor_chain *s, emg_error *err) {
+emg_status emg_sensor_open(const emg_model *model, emg_sensor *out, emg_error *err) {
   const emg_config *config = &model->config;
   int n_channels = model->montage.weights.n_rows;
 
-  *s = (sensor_chain){.config = config};
-  EMG_TRY(design_amplifier(config, &s->amplifier, err));
+  *out = (emg_sensor){.config = config};
+  EMG_TRY(check_noise_band(config, err));
+  EMG_TRY(design_amplifier(config, &out->amplifier, err));
   if (config->sensor.mains_uv > 0) {
-    EMG_TRY(emg_mains_create(config, n_channels, &s->mains, err));
+    EMG_TRY(emg_mains_create(config, n_channels, &out->mains, err));
   }
   if (has_motion(&config->sensor)) {
     int length = emg_motion_max_samples(config->simulation.sampling_rate_hz);
-    EMG_TRY(emg_alloc((size_t)n_channels * (size_t)length, sizeof(float), &s->motion_scratch, err));
+    EMG_TRY(
+        emg_alloc((size_t)n_channels * (size_t)length, sizeof(float), &out->motion_scratch, err));
   }
   return EMG_OK;
+}
+
+void emg_sensor_close(emg_sensor *s) {
+  emg_mains_free(&s->mains);
+  free(s->motion_scratch);
+  *s = (emg_sensor){0};
 }
 
 emg_status emg_sensor_apply(const emg_model *model, emg_array2f *clean, const emg_spikes *spikes,
                             emg_recording *recording, emg_array2f *noise, emg_array2f *fault,
                             double *snr_db, emg_error *err) {
   const emg_config *config = &model->config;
-  const struct emg_config_sensor *sensor = &config->sensor;
-  sensor_chain s = {0};
-  int64_t begin, end;
+  emg_sensor s = {0};
   double clean_power, noise_power;
   emg_status status;
 
   *noise = *fault = (emg_array2f){0};
   *snr_db = no_noise_db;
   EMG_TRY_DONE(check_shapes(model, clean, recording, err));
-  EMG_TRY_DONE(prepare_chain(model, &s, err));
+  EMG_TRY_DONE(emg_sensor_open(model, &s, err));
   EMG_TRY_DONE(emg_faults_choose(config, clean->n_rows, recording->channels, err));
   EMG_TRY_DONE(emg_array2f_create(clean->n_rows, clean->n_cols, noise, err));
-  if (has_channel_faults(sensor) || has_motion(sensor) || sensor->adc_bits > 0) {
+  if (emg_sensor_can_fault(config)) {
     EMG_TRY_DONE(emg_array2f_create(clean->n_rows, clean->n_cols, fault, err));
   }
 
   // signal and noise pass the amplifier; the ratio is set on what comes out
-  if (has_amplifier(sensor)) {
-    filter_rows(&s.amplifier, clean);
-  }
-  find_active(spikes, clean->n_cols, &begin, &end);
-  EMG_TRY_DONE(mean_square(clean, recording->channels, begin, end, &clean_power, err));
-  if (sensor->snr_db < no_noise_db) {
-    EMG_TRY_DONE(check_noise_band(config, err));
+  const emg_span span = emg_active_span(spikes, clean->n_cols);
+  emg_sensor_amplify(&s, clean);
+  EMG_TRY_DONE(mean_square(clean, recording->channels, span, &clean_power, err));
+  if (emg_sensor_has_noise(config)) {
     EMG_TRY_DONE(emg_noise_create(config, recording->channels, noise, err));
-    if (has_amplifier(sensor)) {
-      filter_rows(&s.amplifier, noise);
-    }
-    EMG_TRY_DONE(mean_square(noise, recording->channels, begin, end, &noise_power, err));
-    EMG_TRY_DONE(noise_scale(config, clean_power, noise_power, &s.noise_scale, err));
+    emg_sensor_amplify(&s, noise);
+    EMG_TRY_DONE(mean_square(noise, recording->channels, span, &noise_power, err));
+    EMG_TRY_DONE(emg_sensor_set_noise(&s, clean_power, noise_power, err));
   }
 
 #pragma omp parallel for schedule(dynamic)
   for (int c = 0; c < clean->n_rows; c++) {
-    finish_row(&s, c, recording->channels[c].state, clean->n_cols, emg_row2f(clean, c),
-               emg_row2f(noise, c), emg_row2f(&recording->data, c),
-               fault->data ? emg_row2f(fault, c) : NULL);
+    emg_sensor_finish_row(&s, c, recording->channels[c].state, clean->n_cols, emg_row2f(clean, c),
+                          emg_row2f(noise, c), emg_row2f(&recording->data, c),
+                          fault->data ? emg_row2f(fault, c) : NULL);
   }
-  if (fault->data && !is_marked(fault)) {
+  if (fault->data && !is_any_marked(fault)) {
     emg_array2f_free(fault);
   }
-  EMG_TRY_DONE(mean_square(noise, recording->channels, begin, end, &noise_power, err));
-  if (noise_power > 0 && clean_power > 0) {
-    *snr_db = fmin(10 * log10(clean_power / noise_power), no_noise_db);
-  }
+  EMG_TRY_DONE(mean_square(noise, recording->channels, span, &noise_power, err));
+  *snr_db = emg_sensor_snr_db(clean_power, noise_power);
 
 done:
-  emg_mains_free(&s.mains);
-  free(s.motion_scratch);
+  emg_sensor_close(&s);
   if (status != EMG_OK) {
     emg_array2f_free(noise);
     emg_array2f_free(fault);

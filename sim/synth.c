@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/kernel.h"
+#include "simulate_priv.h"
 
 // A row is summed in blocks of time that stay in the first-level cache. Splitting a response at a
 // block's edge changes no sum: every sample still gets its terms in the order of units and spikes.
@@ -87,19 +88,20 @@ static void sum_row(const synthesis *s, int channel, int64_t n_samples, float *r
 }
 
 static emg_status check_shapes(const emg_muap_bank *banks, const emg_change_state *states,
-                               int n_states, const emg_spikes *spikes, const emg_array2f *out,
-                               emg_error *err) {
+                               int n_states, const emg_spikes *spikes, int first_channel,
+                               const emg_array2f *out, emg_error *err) {
   if (n_states < 1) {
     return emg_fail(err, EMG_ERR_ARG, "synthesis needs at least one bank of action potentials");
   }
   for (int k = 0; k < n_states; k++) {
     const emg_muap_bank *bank = &banks[k];
 
-    if (bank->n_units != spikes->n_units || bank->n_channels != out->n_rows) {
+    if (bank->n_units != spikes->n_units || bank->n_channels < first_channel + out->n_rows) {
       return emg_fail(err, EMG_ERR_ARG,
                       "action potentials of %d units at %d channels do not fit spikes of %d units "
                       "and a recording of %d channels",
-                      bank->n_units, bank->n_channels, spikes->n_units, out->n_rows);
+                      bank->n_units, bank->n_channels, spikes->n_units,
+                      first_channel + out->n_rows);
     }
     if (bank->rate_hz != spikes->rate_hz) {
       return emg_fail(err, EMG_ERR_ARG, "spikes are at %g Hz, action potentials at %g Hz",
@@ -117,19 +119,31 @@ static emg_status check_shapes(const emg_muap_bank *banks, const emg_change_stat
   return EMG_OK;
 }
 
-emg_status emg_synthesize(const emg_muap_bank *banks, const emg_change_state *states, int n_states,
-                          const emg_spikes *spikes, emg_array2f *out, emg_error *err) {
-  EMG_TRY(check_shapes(banks, states, n_states, spikes, out, err));
+emg_status emg_synthesize_rows(const emg_muap_bank *banks, const emg_change_state *states,
+                               int n_states, const emg_spikes *spikes, int first_channel,
+                               emg_array2f *out, emg_error *err) {
+  EMG_TRY(check_shapes(banks, states, n_states, spikes, first_channel, out, err));
   const synthesis s = {banks, states, n_states, spikes};
   int64_t *next;
   EMG_TRY(emg_alloc((size_t)out->n_rows * (size_t)spikes->n_units, sizeof *next, &next, err));
 
   // rows are independent: one thread owns a row from first to last motor unit
 #pragma omp parallel for schedule(dynamic)
-  for (int channel = 0; channel < out->n_rows; channel++) {
-    sum_row(&s, channel, out->n_cols, emg_row2f(out, channel),
-            next + (ptrdiff_t)channel * spikes->n_units);
+  for (int row = 0; row < out->n_rows; row++) {
+    sum_row(&s, first_channel + row, out->n_cols, emg_row2f(out, row),
+            next + (ptrdiff_t)row * spikes->n_units);
   }
   free(next);
   return EMG_OK;
+}
+
+emg_status emg_synthesize(const emg_muap_bank *banks, const emg_change_state *states, int n_states,
+                          const emg_spikes *spikes, emg_array2f *out, emg_error *err) {
+  if (n_states > 0 && banks[0].n_channels != out->n_rows) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "action potentials of %d units at %d channels do not fit spikes of %d units "
+                    "and a recording of %d channels",
+                    banks[0].n_units, banks[0].n_channels, spikes->n_units, out->n_rows);
+  }
+  return emg_synthesize_rows(banks, states, n_states, spikes, 0, out, err);
 }

@@ -19,12 +19,30 @@ typedef struct {
   double snr_db;  // measured: clean over noise, both as written
 } emg_simulation;
 
-// The whole way. Stages reported to the monitor: "model", "discharges", "action potentials",
-// "synthesis", "sensor", "truth"; between them, and within the action potentials, it can cancel.
-// EMG_ERR_CONFIG before anything long starts. Nothing to free on failure.
+// The whole way, in memory. Stages reported to the monitor: "model", "discharges", "action
+// potentials", "synthesis", "sensor", "truth"; between them, and within the action potentials, it
+// can cancel. EMG_ERR_CONFIG before anything long starts. Nothing to free on failure.
 emg_status emg_simulate(const emg_config *config, const emg_monitor *monitor, emg_simulation *out,
                         emg_error *err);
 void emg_simulation_free(emg_simulation *simulation);
+
+// What is said of a recording that was written.
+typedef struct {
+  int n_channels, n_units, n_active_units;  // active: with a discharge
+  int64_t n_samples, n_discharges;
+  double rate_hz;
+  double snr_db;  // measured, as in emg_simulation
+} emg_simulation_summary;
+
+// The same into a native file (file.h), with memory for a few channels at a time: samples that do
+// not fit into 384 MiB are kept meanwhile in a file without a name on the disk of `path`. Every
+// dataset has the bits of emg_simulate and emg_file_write. Stages reported beside those above:
+// "writing". `provenance` may be NULL; the number of threads is that of emg_set_threads. EMG_ERR_IO
+// before anything long starts if `path` cannot be written or the disk has too little room; whatever
+// happens, `path` holds what it held before or all of the new file.
+emg_status emg_simulate_to_file(const emg_config *config, const emg_monitor *monitor,
+                                const char *path, const emg_provenance *provenance, bool overwrite,
+                                emg_simulation_summary *out, emg_error *err);
 
 // --- Stages, in order. Each is deterministic in the seed and at any thread count. ---
 

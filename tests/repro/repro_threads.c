@@ -1,58 +1,10 @@
 // repro_threads.c -- one SHA-256 over all of a simulation, at 1, 2 and 4 threads
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
-
-#include <emgtwin/emgtwin.h>
 
 #include "base/sha256.h"
 
-// Every stage that runs in parallel is in use: two muscles, several states, coloured and
-// correlated noise, interference, faults, amplifier, converter.
-static emg_config busy(void) {
-  emg_config config;
-  emg_config_defaults(&config);
-  config.simulation.duration_s = 4;
-  config.conductor.muscle_radius_mm = 12;
-  config.electrodes.rows = 5;
-  config.electrodes.columns = 4;
-  config.n_muscles = 2;
-  for (int m = 0; m < 2; m++) {
-    config.muscle[m] = config.muscle[0];
-    config.pool[m] = config.pool[0];
-    config.drive[m] = config.drive[0];
-    config.muscle[m].region = EMG_REGION_CIRCLE;
-    config.muscle[m].centre_radius_mm = 6;
-    config.muscle[m].centre_angle_deg = 180 * m;
-    config.muscle[m].radial_extent_mm = 5;
-    config.muscle[m].fibre_count = 300;
-    config.pool[m].units = 6;
-    config.pool[m].innervation_ratio = 4;
-    config.drive[m].level = 0.5;
-    config.drive[m].hold_s = 2;
-    config.drive[m].ramp_up_s = config.drive[m].ramp_down_s = 1;
-    config.drive[m].common_noise = config.drive[m].independent_noise = 0.05;
-  }
-  config.change.states = 3;
-  config.change.cv_decline_per_s = 0.01;
-  config.change.shortening = 0.05;
-  config.sensor.noise_colour = EMG_NOISE_PINK;
-  config.sensor.noise_correlation_mm = 12;
-  config.sensor.mains_uv = 2;
-  config.sensor.motion_uv = 20;
-  config.sensor.motion_per_s = 0.5;
-  config.sensor.dead_channels = config.sensor.noisy_channels = 1;
-  config.sensor.saturated_channels = config.sensor.intermittent_channels = 1;
-  config.sensor.bandpass_low_hz = 10;
-  config.sensor.bandpass_high_hz = 500;
-  config.sensor.adc_bits = 16;
-  config.output.clean = config.output.noise = true;
-  return config;
-}
+#include "../model_fixture.h"
 
 static void add_rows_f(emg_sha256 *sha, const emg_array2f *x) {
   for (int row = 0; row < x->n_rows; row++) {
@@ -98,7 +50,7 @@ static void digest(const emg_simulation *s, char digests[N_DIGESTS][65]) {
 }
 
 static void simulate_with(int n_threads, char digests[N_DIGESTS][65]) {
-  emg_config config = busy();
+  emg_config config = fixture_busy();
   emg_simulation s;
   emg_error err = {0};
   emg_set_threads(n_threads);

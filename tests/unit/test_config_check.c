@@ -123,10 +123,13 @@ static void contradictions_in_the_measurement_are_found(void **state) {
 
 static void recordings_that_do_not_fit_are_refused(void **state) {
   (void)state;
-  // 65 channels x 36000 s x 2048 Hz x 16 bytes = 71 GiB
-  assert_refused(SET("simulation.duration_s=10 h"), "simulation.duration_s = 36000 s",
-                 "about 71 GiB, more than 64");
-  assert_accepted(SET("simulation.duration_s=8 h"));
+  // 10000 channels x 36000 s x 2048 Hz x 4 bytes = 2747 GiB
+  assert_refused(SET("simulation.duration_s=10 h", "electrodes.rows=100", "electrodes.columns=100"),
+                 "simulation.duration_s = 36000 s", "about 2747 GiB, more than 1024");
+  assert_accepted(SET("simulation.duration_s=10 h", "electrodes.rows=16", "electrodes.columns=24"));
+  // 36000 s x 10 kHz x 16 bytes = 5.4 GiB
+  assert_refused(SET("simulation.duration_s=10 h", "simulation.sampling_rate_hz=10000"),
+                 "about 5.4 GiB of memory for one channel", "more than 4");
   assert_refused(SET("electrodes.rows=512", "electrodes.columns=300", "pool.units=2000"),
                  "2000 units at 512 x 300 electrodes", "more than 64");
 }
