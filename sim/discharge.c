@@ -87,6 +87,14 @@ static emg_status add_independent_noise(const emg_model *model, const emg_motor_
   return EMG_OK;
 }
 
+// The train that a file gives the unit.
+static emg_status copy_given(const emg_spikes *given, int u, train *out) {
+  for (int64_t i = 0; i < emg_spikes_count(given, u); i++) {
+    EMG_TRY(append_discharge(out, emg_spikes_of(given, u)[i]));
+  }
+  return EMG_OK;
+}
+
 static emg_status discharge_unit(const emg_model *model, const emg_motor_unit *unit,
                                  const emg_array2f *excitation, train *out) {
   const float *common = emg_row2f(excitation, unit->muscle);
@@ -146,14 +154,19 @@ static emg_status collect(const emg_model *model, const train *trains, int64_t n
 
 emg_status emg_discharge(const emg_model *model, const emg_array2f *excitation, emg_spikes *out,
                          emg_error *err) {
-  train *trains;
-  emg_status status = EMG_OK;
+  train *trains = NULL;
+  emg_spikes given = {0};
+  emg_status status;
 
   EMG_TRY(check_input(model, excitation, err));
-  EMG_TRY(emg_alloc((size_t)model->n_units, sizeof *trains, &trains, err));
+  EMG_TRY(emg_discharge_read(model, excitation, &given, err));
+  EMG_TRY_DONE(emg_alloc((size_t)model->n_units, sizeof *trains, &trains, err));
 #pragma omp parallel for schedule(dynamic, 1)
   for (int u = 0; u < model->n_units; u++) {
-    trains[u].status = discharge_unit(model, &model->units[u], excitation, &trains[u]);
+    const emg_motor_unit *unit = &model->units[u];
+    trains[u].status = model->config.drive[unit->muscle].spikes_file[0] != '\0'
+                           ? copy_given(&given, u, &trains[u])
+                           : discharge_unit(model, unit, excitation, &trains[u]);
   }
   for (int u = 0; u < model->n_units && status == EMG_OK; u++) {
     if (trains[u].status != EMG_OK) {
@@ -164,9 +177,12 @@ emg_status emg_discharge(const emg_model *model, const emg_array2f *excitation, 
   if (status == EMG_OK) {
     status = collect(model, trains, excitation->n_cols, out, err);
   }
-  for (int u = 0; u < model->n_units; u++) {
+
+done:
+  for (int u = 0; trains && u < model->n_units; u++) {
     free(trains[u].samples);
   }
   free(trains);
+  emg_spikes_free(&given);
   return status;
 }

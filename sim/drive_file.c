@@ -115,17 +115,23 @@ static emg_status copy_points(const drive_reader *r, emg_array2d *points, emg_er
   return EMG_OK;
 }
 
+void emg_drive_path(const char *name, const char *directory, char path[EMG_DRIVE_PATH_MAX]) {
+  bool is_relative = name[0] != '/' && directory[0] != '\0';
+
+  snprintf(path, EMG_DRIVE_PATH_MAX, "%s%s%s", is_relative ? directory : "", is_relative ? "/" : "",
+           name);
+}
+
 emg_status emg_drive_read_file(const char *name, const char *directory, emg_array2d *points,
                                emg_error *err) {
-  char path[1024 + EMG_TEXT_MAX + 2];
-  bool is_relative = name[0] != '/' && directory[0] != '\0';
+  char path[EMG_DRIVE_PATH_MAX];
   drive_reader reader = {.path = path};
 
   if (name[0] == '\0') {
     return emg_fail(err, EMG_ERR_CONFIG,
                     "drive.profile is file, but drive.file is empty; name a CSV file");
   }
-  snprintf(path, sizeof path, "%s%s%s", is_relative ? directory : "", is_relative ? "/" : "", name);
+  emg_drive_path(name, directory, path);
   FILE *file;
   emg_status status = emg_open_input(path, &file, err);
   if (status != EMG_OK) {

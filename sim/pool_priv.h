@@ -7,6 +7,7 @@
 
 #include <emgtwin/model.h>
 #include <emgtwin/rng.h>
+#include <emgtwin/spikes.h>
 
 // --- region.c ---
 
@@ -75,9 +76,20 @@ emg_status emg_drive_noise(emg_rng *rng, double cutoff_hz, double rate_hz, int64
 
 // --- drive_file.c ---
 
+// Path of a file named in the drive section: a relative name starts in `directory`.
+enum { EMG_DRIVE_PATH_MAX = 1024 + EMG_TEXT_MAX + 2 };
+void emg_drive_path(const char *name, const char *directory, char path[EMG_DRIVE_PATH_MAX]);
+
 // Points of a CSV file: row 0 times in s, ascending; row 1 excitations in 0..1. A relative `name`
 // starts in `directory`. EMG_ERR_IO if it cannot be read, EMG_ERR_CONFIG with the line otherwise.
 emg_status emg_drive_read_file(const char *name, const char *directory, emg_array2d *points,
                                emg_error *err);
+
+// --- discharge_file.c ---
+
+// Discharges of the units of muscles with drive.spikes_file, one train a unit of the model (none in
+// other muscles); `out` without units if no muscle has one.
+emg_status emg_discharge_read(const emg_model *model, const emg_array2f *excitation,
+                              emg_spikes *out, emg_error *err);
 
 #endif

@@ -50,7 +50,8 @@ emg_status emg_simulate_to_file(const emg_config *config, const emg_monitor *mon
 emg_status emg_drive_create(const emg_model *model, emg_array2f *excitation, emg_error *err);
 
 // Discharges of every unit: the next one comes when the integral of the rate reaches
-// 1 + CoV * z, so the variability is right under ramps too.
+// 1 + CoV * z, so the variability is right under ramps too. Units of muscles with drive.spikes_file
+// discharge as the trains of that file (docs/truth.md); EMG_ERR_CONFIG if it has more than units.
 emg_status emg_discharge(const emg_model *model, const emg_array2f *excitation, emg_spikes *out,
                          emg_error *err);
 
