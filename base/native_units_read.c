@@ -328,6 +328,18 @@ done:
   return status;
 }
 
+// Whether units of both can stand in one decomposition.
+static bool are_alike(const emg_decomposition *d, const emg_decomposition *kept) {
+  const emg_muap_bank *a = &d->muaps, *b = &kept->muaps;
+  const emg_filters *f = &d->filters, *g = &kept->filters;
+  bool has_filters = f->n_units > 0;
+
+  return d->source.n_cols == kept->source.n_cols && a->n_channels == b->n_channels &&
+         a->n_taps == b->n_taps && !d->detectability == !kept->detectability &&
+         !d->group == !kept->group && has_filters == (g->n_units > 0) &&
+         (!has_filters || (f->n_taps == g->n_taps && f->n_channels == g->n_channels));
+}
+
 // What is kept must be able to take the place of a unit of `d`.
 static emg_status check_kept(const emg_decomposition *d, emg_error *err) {
   const emg_edit_log *log = &d->edits;
@@ -339,6 +351,9 @@ static emg_status check_kept(const emg_decomposition *d, emg_error *err) {
     }
     if (!kept->flags || !kept->locked) {
       return fail_log(err, kept->flags ? "edit/units/locked" : "edit/units/flags");
+    }
+    if (d->spikes.n_units > 0 && !are_alike(d, kept)) {
+      return fail_log(err, "edit/units");
     }
     if (kept->spikes.rate_hz != d->spikes.rate_hz ||
         kept->spikes.n_samples != d->spikes.n_samples) {

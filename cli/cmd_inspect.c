@@ -195,6 +195,21 @@ static void print_spikes(const char *title, const emg_spikes *spikes) {
   free(rates);
 }
 
+static void print_edits(const emg_decomposition *d) {
+  const emg_edit_log *log = &d->edits;
+  int n_units = 0;
+
+  for (int u = 0; d->flags && u < d->spikes.n_units; u++) {
+    n_units += (d->flags[u] & EMG_UNIT_EDITED) != 0;
+  }
+  if (log->n_steps > 0) {
+    printf(
+        "edited      %d operations by hand (%d undone), %d units changed; 'emgtwin edit --log' "
+        "lists them\n",
+        log->n_done, log->n_steps - log->n_done, n_units);
+  }
+}
+
 static void print_provenance(const cli_contents *contents) {
   static const char *const names[] = {"version", "command", "seed", "input_sha256", "cpu", "blas"};
 
@@ -234,6 +249,7 @@ static void print_contents(const cli_contents *contents, const double *rms_uv, d
   }
   if (contents->has_decomposition) {
     print_spikes("found", &contents->decomposition.spikes);
+    print_edits(&contents->decomposition);
   }
   if (contents->has_labels) {
     print_spikes("labels", &contents->labels);
@@ -257,6 +273,13 @@ static void write_spikes(emg_json *json, const char *key, const emg_spikes *spik
     emg_json_number(json, NULL, emg_spikes_stats(spikes, u).rate_hz);
   }
   emg_json_end(json);
+  emg_json_end(json);
+}
+
+static void write_edits(emg_json *json, const emg_edit_log *log) {
+  emg_json_object(json, "edits");
+  emg_json_integer(json, "done", log->n_done);
+  emg_json_integer(json, "undone", log->n_steps - log->n_done);
   emg_json_end(json);
 }
 
@@ -332,6 +355,7 @@ static emg_status print_json(const cli_contents *contents, const char *path, con
   }
   if (contents->has_decomposition) {
     write_spikes(&json, "found", &contents->decomposition.spikes);
+    write_edits(&json, &contents->decomposition.edits);
   }
   if (contents->has_labels) {
     write_spikes(&json, "labels", &contents->labels);
@@ -402,6 +426,7 @@ static const cli_row json[] = {
     {"recording.labels, truth, found, labels",
      "spike trains, as .units, .active_units, .discharges, "
      ".rate_hz[]"},
+    {"edits.done, .undone", "operations by hand on the spike trains found, and those taken back"},
     {"provenance", "how a native file came to be, name to text"},
     {"sha256", "with --hash: dataset to SHA-256"},
     {NULL, NULL},

@@ -170,44 +170,6 @@ static emg_edit_unit describe(const emg_decomposition *d, int row, int number) {
                          .is_locked = d->locked && d->locked[row]};
 }
 
-// --- the log ---
-
-static void print_unit(FILE *out, const emg_edit_unit *unit) {
-  fprintf(out, " %d with %lld spikes, SIL ", unit->unit, (long long)unit->n_spikes);
-  fputs(isfinite(unit->sil) ? emg_number_format(round(unit->sil * 1e4) / 1e4).text : "unknown",
-        out);
-}
-
-static void print_side(FILE *out, const char *name, int n, const emg_edit_unit *units) {
-  fprintf(out, " %s", name);
-  for (int i = 0; i < n; i++) {
-    fputs(i > 0 ? " and" : "", out);
-    print_unit(out, &units[i]);
-  }
-  fputs(n == 0 ? " nothing" : "", out);
-}
-
-// The operation and what it changed, without times and names of files: the same edits give the
-// same line.
-static emg_status compose_line(const emg_editor *editor, const emg_edit_operation *op,
-                               const emg_edit_change *change, char **line, emg_error *err) {
-  const emg_spikes *spikes = &editor->d->spikes;
-  char *words;
-  size_t size;
-
-  EMG_TRY(emg_edit_format(op, spikes->rate_hz, spikes->n_samples, &words, err));
-  FILE *out = open_memstream(line, &size);
-  if (out) {
-    fprintf(out, "%s:", words);
-    print_side(out, "unit", change->n_before, change->before);
-    print_side(out, "became", change->n_after, change->after);
-    fclose(out);
-  }
-  free(words);
-  return out && *line ? EMG_OK
-                      : emg_fail(err, EMG_ERR_MEMORY, "there is no memory for the log of edits");
-}
-
 // --- doing ---
 
 // What an operation makes of which units.
@@ -397,7 +359,7 @@ static emg_status commit(emg_editor *editor, const emg_edit_operation *op, const
   }
   EMG_TRY_DONE(emg_alloc(1, sizeof *kept, &kept, err));
   EMG_TRY_DONE(take_units(d, p->n_before, p->before, kept, err));
-  EMG_TRY_DONE(compose_line(editor, op, change, &line, err));
+  EMG_TRY_DONE(emg_edit_compose(&d->spikes, op, change, &line, err));
   EMG_TRY_DONE(append_step(&d->edits, p, kept, line, err));
   adopt(d, next);
   return EMG_OK;

@@ -77,6 +77,12 @@ emg_status emg_edit_merge(emg_editor *editor, const emg_edit_operation *op, emg_
 emg_status emg_edit_split(emg_editor *editor, const emg_edit_operation *op, emg_edit_train made[2],
                           emg_error *err);
 
+const char *emg_edit_name(emg_edit_kind kind);
+// The operation and what it changed as a line for the log, malloc'ed: without times and names of
+// files, so that the same edits give the same line.
+emg_status emg_edit_compose(const emg_spikes *spikes, const emg_edit_operation *op,
+                            const emg_edit_change *change, char **line, emg_error *err);
+
 // Samples of the least time between two discharges of one motor neuron, also in a doublet.
 int64_t emg_edit_doublet_samples(const emg_editor *editor);
 

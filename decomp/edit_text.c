@@ -1,4 +1,4 @@
-// edit_text.c -- operations of editing as words, and back
+// edit_text.c -- operations of editing from words
 #include <emgtwin/edit.h>
 
 #include <limits.h>
@@ -9,6 +9,8 @@
 
 #include <base/number.h>
 #include <base/text.h>
+
+#include "edit_priv.h"
 
 // What follows the name of an operation.
 typedef enum {
@@ -38,6 +40,10 @@ static const struct {
     [EMG_EDIT_REDO] = {"redo", TAKES_COUNT, false},
 };
 enum { N_KINDS = sizeof table / sizeof table[0] };
+
+const char *emg_edit_name(emg_edit_kind kind) {
+  return table[kind].name;
+}
 
 static int find_kind(const char *word) {
   for (int k = 0; k < N_KINDS; k++) {
@@ -358,8 +364,8 @@ static emg_status parse_count(reader *r, emg_edit_operation op, emg_edit_operati
   return EMG_OK;
 }
 
-static emg_status refuse_name(const char *word, emg_error *err) {
-  char names[200] = "";
+// The name that a word is near to, NULL if there is none.
+static const char *nearest_name(const char *word) {
   const char *nearest = NULL;
   int least = EMG_NAME_MAX;
 
@@ -369,15 +375,33 @@ static emg_status refuse_name(const char *word, emg_error *err) {
       least = distance;
       nearest = table[k].name;
     }
-    size_t at = strlen(names);
-    snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", table[k].name);
   }
+  return nearest;
+}
+
+static emg_status refuse_name(const char *word, emg_error *err) {
+  char names[200] = "";
+  const char *nearest = nearest_name(word);
+
   if (nearest) {
     return emg_fail(err, EMG_ERR_ARG, "unknown operation %s; did you mean '%s'?",
                     emg_quote(word).text, nearest);
   }
+  for (int k = 0; k < N_KINDS; k++) {
+    size_t at = strlen(names);
+    snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", table[k].name);
+  }
   return emg_fail(err, EMG_ERR_ARG, "unknown operation %s; the operations are %s",
                   emg_quote(word).text, names);
+}
+
+static emg_status refuse_rest(const reader *r, emg_error *err) {
+  const char *word = peek(r), *nearest = nearest_name(word);
+
+  return nearest ? emg_fail(err, EMG_ERR_ARG, "'%s' does not take %s; did you mean '%s'?", r->name,
+                            emg_quote(word).text, nearest)
+                 : emg_fail(err, EMG_ERR_ARG, "'%s' does not take %s; leave it out", r->name,
+                            emg_quote(word).text);
 }
 
 static emg_status parse_arguments(reader *r, emg_edit_operation op, emg_edit_operations *list,
@@ -422,71 +446,11 @@ emg_status emg_edit_parse(int n_words, const char *const *words, const emg_decom
   reader r = {.name = words[0], .words = words + 1, .n = n_words - 1, .d = d};
   emg_status status = parse_arguments(&r, op, out, err);
   if (status == EMG_OK && peek(&r)) {
-    status = emg_fail(err, EMG_ERR_ARG, "'%s' does not take %s; leave it out", r.name,
-                      emg_quote(peek(&r)).text);
+    status = refuse_rest(&r, err);
   }
   if (status != EMG_OK) {
     emg_edit_operations_free(out);
   }
   *n_used = r.at + 1;
   return status;
-}
-
-// --- writing words ---
-
-// Seconds to a millionth, which is finer than any sample.
-static void print_time(FILE *out, int64_t sample, double rate_hz) {
-  fputs(emg_number_format(round((double)sample / rate_hz * 1e6) / 1e6).text, out);
-}
-
-static void print_range(FILE *out, const emg_edit_range *range, double rate_hz, int64_t n_samples) {
-  fputc(' ', out);
-  if (range->begin > 0) {
-    print_time(out, range->begin, rate_hz);
-  }
-  fputs("..", out);
-  if (range->end < INT64_MAX && (n_samples == 0 || range->end < n_samples)) {
-    print_time(out, range->end, rate_hz);
-  }
-  if (isfinite(range->low) || isfinite(range->high)) {
-    fprintf(out, " %s..", isfinite(range->low) ? emg_number_format(range->low).text : "");
-    fputs(isfinite(range->high) ? emg_number_format(range->high).text : "", out);
-  }
-}
-
-static void print_times(FILE *out, const emg_edit_operation *op, double rate_hz) {
-  for (int i = 0; i < op->n_times; i++) {
-    fputc(' ', out);
-    print_time(out, op->times[i], rate_hz);
-  }
-  fputs(" within ", out);
-  print_time(out, op->window, rate_hz);
-}
-
-emg_status emg_edit_format(const emg_edit_operation *op, double rate_hz, int64_t n_samples,
-                           char **text, emg_error *err) {
-  size_t size;
-  FILE *out = open_memstream(text, &size);
-
-  if (!out) {
-    return emg_fail(err, EMG_ERR_MEMORY, "there is no memory for the log of edits");
-  }
-  fputs(table[op->kind].name, out);
-  if (table[op->kind].takes != TAKES_COUNT) {
-    fprintf(out, " %d", op->unit);
-  }
-  if (op->kind == EMG_EDIT_MERGE) {
-    fprintf(out, " %d", op->other);
-  } else if (op->kind == EMG_EDIT_SPLIT && op->n_times > 0) {
-    fputs(" at ", out);
-    print_time(out, op->times[0], rate_hz);
-  } else if (table[op->kind].takes == TAKES_SPIKES && op->n_times > 0) {
-    print_times(out, op, rate_hz);
-  } else if (op->keep_spikes) {
-    fputs(" keep", out);
-  } else if (table[op->kind].takes == TAKES_SPIKES || op->kind == EMG_EDIT_REESTIMATE) {
-    print_range(out, &op->range, rate_hz, n_samples);
-  }
-  fclose(out);
-  return *text ? EMG_OK : emg_fail(err, EMG_ERR_MEMORY, "there is no memory for the log of edits");
 }
