@@ -174,7 +174,6 @@ static emg_status read_findings(emg_h5 *file, const char *prefix, emg_decomposit
   uint8_t *state;
 
   if (n_units > 0 && emg_h5_has(file, groups.text)) {
-    EMG_TRY(emg_h5_expect(file, groups.text, 1, &n_units, err));
     EMG_TRY(emg_alloc((size_t)n_units, sizeof *out->group, &out->group, err));
     EMG_TRY(emg_h5_read_names(file, groups.text, (int)n_units, sizeof *out->group,
                               sizeof *out->group, *out->group, err));
@@ -183,7 +182,6 @@ static emg_status read_findings(emg_h5 *file, const char *prefix, emg_decomposit
     return EMG_OK;
   }
   EMG_TRY(emg_h5_expect(file, states.text, 1, &n, err));
-  EMG_TRY(emg_h5_expect(file, whys.text, 1, &n, err));
   if (n > EMG_NATIVE_CHANNELS_MAX) {
     return emg_fail(err, EMG_ERR_DATA, "/%s has %lld channels", states.text, (long long)n);
   }
