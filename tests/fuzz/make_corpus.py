@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Write the seeds of the fuzz targets native, edf, bids, mat and otb into corpus/ beside this script."""
+"""Write the seeds of the fuzz targets native, edf, bids, mat, otb, openhdemg into corpus/ here."""
 
 import gzip
 import io
+import json
 import os
 import struct
 import tarfile
@@ -218,7 +219,43 @@ def otb_members(members, letters):
     return out
 
 
+def table(columns, data):
+    return json.dumps({"columns": list(range(columns)), "index": list(range(len(data))),
+                       "data": data}, separators=(",", ":"))
+
+
+def openhdemg_json():
+    return json.dumps({
+        "SOURCE": json.dumps("OTB"), "FILENAME": json.dumps("x"), "FSAMP": "2048.0", "IED": "8.0",
+        "RAW_SIGNAL": table(2, [[0.5, -1], [0.25, None], [0.001, 2]]),
+        "REF_SIGNAL": table(1, [[1], [2], [3]]), "MUPULSES": "[[0, 2], []]", "EMG_LENGTH": "3",
+        "EMGTWIN_CHANNELS": json.dumps({"name": ["a", "\u00b5"], "row": [0, 0], "column": [0, 1],
+                                        "x_mm": [0, 8], "y_mm": [0, None], "state": [0, 2]}),
+    }).encode()
+
+
+def openhdemg_module():
+    raw, pulses = np.arange(6.0).reshape(3, 2), np.array([0, 2], "<i8")
+    manifest = {
+        "_metadata": {"data_structure_version": "1.0"},
+        "SOURCE": {"data_type": "str", "text": "OPENHDEMG"},
+        "FSAMP": {"data_type": "float", "value": 2048.0},
+        "RAW_SIGNAL": {"data_type": "pd.DataFrame", "data_file_path": "files/RAW_SIGNAL.bin",
+                       "compression": None, "order": "C", "columns": [0, 1], "shape": [3, 2],
+                       "endian_dtype": "<f8", "checksum": None},
+        "MUPULSES": {"data_type": "list_of_1D_np.ndarray", "data_file_path": "files/MUPULSES.bin",
+                     "compression": None, "lengths": [2], "offsets": [0], "endian_dtypes": ["<i8"],
+                     "checksum": None},
+    }
+    return json.dumps(manifest).encode() + b"@@@" + raw.tobytes() + b"@@@" + pulses.tobytes()
+
+
 def main():
+    put("openhdemg", "packed", b"0" + gzip.compress(openhdemg_json(), mtime=0))
+    put("openhdemg", "text", b"1" + openhdemg_json())
+    put("openhdemg", "module", b"2" + openhdemg_module())
+    put("openhdemg", "table", b"0REF_SIGNAL,RAW_SIGNAL_0,RAW_SIGNAL_1,MUPULSES_0\n"
+        b"1,0.5,-1,0\n2,0.25,,2\n3,1e-3,2,\n")
     put("native", "old.h5", native("earliest"))
     put("native", "new.h5", native("latest", chunks=(2, 4), compression="gzip", shuffle=True))
     put("native", "packed.h5", native("earliest", chunks=(2, 4), compression="gzip", shuffle=True,
