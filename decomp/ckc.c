@@ -13,9 +13,10 @@ typedef struct {
   uint64_t seed;
   const emg_monitor *monitor;
   emg_prepared prepared;
-  emg_signal residual;       // the signal without the units found so far
-  emg_spans search, whole;   // what the search looks at; all of the recording
-  int n_taps, n_joint_taps;  // of the search, of the joint model's filters
+  emg_signal residual;                      // the signal without the units found so far
+  emg_spans search, whole;                  // what the search looks at; all of the recording
+  emg_spans fixed_point;                    // what the filters iterate on
+  int n_taps, n_search_taps, n_joint_taps;  // of splits, the search, the joint model
   emg_units units;
 } ckc;
 
@@ -43,6 +44,20 @@ emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_chan
   return EMG_OK;
 }
 
+// The joint model's filters may be half as long again as the search's where there are samples
+// enough to learn the residual's covariance from.
+static int choose_joint_taps(const ckc *c, int64_t n_samples) {
+  const int64_t samples_per_dimension = 30;
+  int n_taps = c->config->joint_extension;
+
+  if (n_taps == 0) {
+    int64_t supported = n_samples / (samples_per_dimension * c->prepared.signal.n_channels);
+    n_taps = supported < c->n_taps * 3 / 2 ? (int)supported : c->n_taps * 3 / 2;
+    n_taps = n_taps > c->n_taps ? n_taps : c->n_taps;
+  }
+  return n_taps < (int)c->units.half_window ? n_taps : (int)c->units.half_window;
+}
+
 static void ckc_free(ckc *c) {
   emg_prepared_free(&c->prepared);
   emg_signal_free(&c->residual);
@@ -60,12 +75,13 @@ static emg_status start(ckc *c, const emg_recording *rec, const emg_config *conf
   if (c->n_taps > 2 * c->units.half_window) {
     c->n_taps = (int)(2 * c->units.half_window);
   }
-  c->n_joint_taps = c->config->joint_extension > 0 ? c->config->joint_extension : c->n_taps * 3 / 2;
-  if (c->n_joint_taps > (int)c->units.half_window) {
-    c->n_joint_taps = (int)c->units.half_window;
-  }
+  c->n_search_taps =
+      c->config->search_extension > 0 ? c->config->search_extension : (c->n_taps + 1) / 2;
+  c->n_joint_taps = choose_joint_taps(c, n);
   EMG_TRY(emg_signal_copy(&c->prepared.signal, &c->residual, err));
   int64_t edge = (int64_t)(c->config->edge_s * rec->rate_hz);
+  c->fixed_point =
+      emg_spans_over(edge, n - edge, (int64_t)(c->config->fixed_point_s * rec->rate_hz));
   c->search = emg_spans_over(edge, n - edge, (int64_t)(c->config->search_s * rec->rate_hz));
   c->whole = emg_spans_over(0, n, n);
   emg_log(c->monitor, EMG_LOG_INFO, "decompose", "delays = %d, dimensions = %d, search = %.1f s",
@@ -78,8 +94,9 @@ static emg_status start(ckc *c, const emg_recording *rec, const emg_config *conf
 
 // What a candidate must show to be worth a look at the whole recording, and a unit to be kept.
 static bool is_promising(const struct emg_config_decompose *config, const emg_candidate *c) {
-  return c->n_spikes >= config->spikes_min && c->sil >= config->sil_min - 0.05 &&
-         c->intervals.cov > 0 && c->intervals.cov <= config->isi_cov_max + 0.15;
+  return c->n_spikes >= config->spikes_min && c->sil >= config->candidate_sil_min &&
+         c->intervals.cov > 0 &&
+         c->intervals.cov <= fmax(config->isi_cov_max, config->provisional_isi_cov_max) + 0.05;
 }
 
 // What a unit must show to stay in the joint model between searches, and to be reported.
@@ -234,8 +251,8 @@ static emg_status search_round(ckc *c, const emg_whitener *whitener, int round, 
                                  &filters, err));
   EMG_TRY_DONE(emg_alloc((size_t)batch, sizeof *candidates, &candidates, err));
   EMG_TRY_DONE(emg_alloc((size_t)batch, sizeof *order, &order, err));
-  EMG_TRY_DONE(emg_search(&c->residual, whitener, &c->search, c->config, c->seed, round, c->monitor,
-                          filters, err));
+  EMG_TRY_DONE(emg_search(&c->residual, whitener, &c->fixed_point, c->config, c->seed, round,
+                          c->monitor, filters, err));
   EMG_TRY_DONE(emg_refine(&c->residual, whitener, &c->search, c->config, c->config->refinements,
                           batch, filters, candidates, err));
   int n = rank_candidates(c, candidates, order);
@@ -308,7 +325,7 @@ static emg_status search_all(ckc *c, emg_error *err) {
   for (int round = 0; round < c->config->rounds && n_empty < patience; round++) {
     emg_whitener whitener;
     int n_before = c->units.n;
-    EMG_TRY(emg_whitener_create(&c->residual, c->n_taps, &c->search, &whitener, err));
+    EMG_TRY(emg_whitener_create(&c->residual, c->n_search_taps, &c->search, &whitener, err));
     emg_status status = search_round(c, &whitener, round, err);
     emg_whitener_free(&whitener);
     EMG_TRY(status);
@@ -316,7 +333,7 @@ static emg_status search_all(ckc *c, emg_error *err) {
     if (n_new > 0) {
       EMG_TRY(settle(c, err));
     }
-    n_empty = n_new > 0 ? 0 : n_empty + 1;
+    n_empty = c->units.n > n_before ? 0 : n_empty + 1;
     emg_log(c->monitor, EMG_LOG_INFO, "decompose", "round = %d, new = %d, units = %d", round + 1,
             n_new, c->units.n);
   }

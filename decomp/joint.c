@@ -182,27 +182,27 @@ static emg_status measure(emg_joint *j, int unit, bool keeps_source, scratch *s,
 
 // --- all units ---
 
-static emg_status one_iteration(emg_joint *j, const emg_spans *covariance_spans, bool is_last,
-                                bool keeps_sources, scratch *s, emg_error *err) {
-  const int sweeps = 2;
-  emg_spans all = emg_spans_over(-j->units->half_window,
-                                 j->residual->n_samples + j->units->half_window, INT64_MAX);
+// Filters of all units from their action potentials against what is not explained.
+static emg_status update_filters(emg_joint *j, const emg_spans *covariance_spans, emg_error *err) {
   emg_whitener inverse;
 
   EMG_TRY(emg_whitener_create_ridge(j->residual, j->n_taps, covariance_spans,
                                     j->config->joint_ridge, &inverse, err));
   emg_status status = emg_joint_filters(j, &inverse, err);
   emg_whitener_free(&inverse);
-  EMG_TRY(status);
+  return status;
+}
+
+static emg_status update_spikes(emg_joint *j, scratch *s, emg_error *err) {
+  emg_spans all = emg_spans_over(-j->units->half_window,
+                                 j->residual->n_samples + j->units->half_window, INT64_MAX);
+
   EMG_TRY(emg_extended_filter(j->residual, j->n_taps, &all, j->filters, j->units->n, j->sources,
                               j->length, err));
   for (int u = 0; u < j->units->n; u++) {
     EMG_TRY(redetect(j, u, s, err));
   }
-  for (int u = 0; is_last && u < j->units->n; u++) {
-    EMG_TRY(measure(j, u, keeps_sources, s, err));
-  }
-  return emg_units_fit(j->residual, j->units, sweeps, err);
+  return EMG_OK;
 }
 
 emg_status emg_joint_iterate(emg_signal *residual, emg_units *units,
@@ -210,6 +210,7 @@ emg_status emg_joint_iterate(emg_signal *residual, emg_units *units,
                              const emg_spans *covariance_spans, int n_iterations,
                              bool keeps_sources, emg_error *err) {
   emg_joint j = {.residual = residual, .units = units, .config = config, .n_taps = n_taps};
+  const int sweeps = 2, filters_last = 3;  // the residual hardly changes from one pass to the next
   scratch s = {0};
   emg_status status;
 
@@ -219,8 +220,14 @@ emg_status emg_joint_iterate(emg_signal *residual, emg_units *units,
   EMG_TRY_DONE(joint_create(&j, err));
   EMG_TRY_DONE(scratch_create(&j, &s, err));
   for (int i = 0; i < n_iterations; i++) {
-    EMG_TRY_DONE(
-        one_iteration(&j, covariance_spans, i == n_iterations - 1, keeps_sources, &s, err));
+    if (i % filters_last == 0) {
+      EMG_TRY_DONE(update_filters(&j, covariance_spans, err));
+    }
+    EMG_TRY_DONE(update_spikes(&j, &s, err));
+    for (int u = 0; i == n_iterations - 1 && u < units->n; u++) {
+      EMG_TRY_DONE(measure(&j, u, keeps_sources, &s, err));
+    }
+    EMG_TRY_DONE(emg_units_fit(residual, units, sweeps, err));
   }
 
 done:
