@@ -5,16 +5,42 @@
 #include "cli/commands.h"
 #include "cli/online.h"
 
+static const struct {
+  int32_t flag;
+  const char *name, *why;
+} flag_texts[] = {
+    {EMG_UNIT_MAY_BE_TWO, "may_be_two", "may hold two units' spikes"},
+    {EMG_UNIT_HARD_TO_DETECT, "hard_to_detect", "hardly stands out of the rest"},
+    {EMG_UNIT_INTERMITTENT, "intermittent", "pauses often"},
+    {EMG_UNIT_EDITED, "edited", "was edited"},
+};
+enum { N_FLAGS = sizeof flag_texts / sizeof flag_texts[0] };
+
+static void print_flags(int32_t flags) {
+  int n = 0;
+
+  for (int i = 0; i < N_FLAGS; i++) {
+    if (flags & flag_texts[i].flag) {
+      printf("%s%s", n++ ? ", " : "  ", flag_texts[i].why);
+    }
+  }
+  putchar('\n');
+}
+
 static void print_units(const emg_decomposition *found) {
   if (found->spikes.n_units == 0) {
     puts("no unit found");
     return;
   }
-  puts("unit  spikes  rate/Hz  ISI CoV    SIL  PNR/dB");
+  puts("unit  spikes  rate/Hz  ISI CoV    SIL  PNR/dB  detectability  look at it because it");
   for (int u = 0; u < found->spikes.n_units; u++) {
-    printf("%4d  %6lld  %7.2f  %7.3f  %5.3f  %6.1f\n", u,
+    printf("%4d  %6lld  %7.2f  %7.3f  %5.3f  %6.1f", u,
            (long long)emg_spikes_count(&found->spikes, u), found->rate_hz[u], found->isi_cov[u],
            found->sil[u], found->pnr_db[u]);
+    if (found->detectability) {
+      printf("  %13.1f", found->detectability[u]);
+    }
+    print_flags(found->flags ? found->flags[u] : 0);
   }
 }
 
@@ -65,6 +91,16 @@ static emg_status print_units_json(const char *path, const char *method,
     emg_json_number(&json, "isi_cov", found->isi_cov[u]);
     emg_json_number(&json, "sil", found->sil[u]);
     emg_json_number(&json, "pnr_db", found->pnr_db[u]);
+    if (found->detectability) {
+      emg_json_number(&json, "detectability", found->detectability[u]);
+    }
+    emg_json_array(&json, "flags");
+    for (int i = 0; i < N_FLAGS; i++) {
+      if (found->flags && found->flags[u] & flag_texts[i].flag) {
+        emg_json_text(&json, NULL, flag_texts[i].name);
+      }
+    }
+    emg_json_end(&json);
     if (found->group) {
       emg_json_text(&json, "group", found->group[u]);
     }
@@ -104,6 +140,9 @@ static emg_status load_config(const cli_args *args, emg_config *config, emg_erro
   EMG_TRY(cli_load_config(args, cli_value(args, "config"), config, err));
   if (kind) {
     EMG_TRY(emg_decompose_set_kind(kind, config, err));
+  }
+  if (cli_flag(args, "quick")) {
+    emg_decompose_set_quick(config);
   }
   EMG_TRY(cli_quantity(args, "from", "s", 0, longest_s, &config->decompose.from_s, err));
   EMG_TRY(cli_quantity(args, "to", "s", 0, longest_s, &config->decompose.to_s, err));
@@ -169,6 +208,8 @@ static const cli_option options[] = {
     {0, "config", "CONFIG", "YAML file, preset or native file whose decompose section is used",
      false},
     {0, "kind", "KIND", "surface (default) or intramuscular: band and order of the filter", false},
+    {0, "quick", NULL, "one search and one pass of the joint model: the most visible units, soon",
+     false},
     {0, "from", "TIME", "start of the part to decompose: '10 s' (default: of the recording)",
      false},
     {0, "to", "TIME", "end of the part to decompose (default: of the recording)", false},
@@ -201,6 +242,10 @@ static const cli_row examples[] = {
 static const cli_row json[] = {
     {"output, method, n_units", "the file, how it was made and how many units were found"},
     {"units[].unit, .spikes, .rate_hz, .isi_cov, .sil, .pnr_db", "figures of each unit"},
+    {"units[].detectability",
+     "height of its spikes over the standard deviation of what else is in its source"},
+    {"units[].flags",
+     "why to look at it: may_be_two, hard_to_detect (detectability below 9), intermittent, edited"},
     {"units[].group", "the grid it was found in, where grids were decomposed one by one"},
     {"channels_left_out[].channel, .name, .state, .why",
      "channels that were not used: number from 0, name, what is wrong and how it was found"},
@@ -213,7 +258,7 @@ const cli_command cli_decompose_command = {
     .doc = "finds the spike trains in any supported recording",
     .usage =
         "IN -o OUT.h5 [--method ckc|cbss | --filters DEC.h5 [--stream]] [--config CONFIG] [--kind "
-        "KIND] [--from TIME] [--to "
+        "KIND] [--quick] [--from TIME] [--to "
         "TIME] "
         "[--rate RATE] [--map FILE]",
     .about =

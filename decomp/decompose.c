@@ -11,7 +11,8 @@
 
 const emg_decompose_method *emg_decompose_methods(int *n) {
   static const emg_decompose_method methods[] = {
-      {"ckc", "blind: convolution kernel compensation with clipped contrast and peel-off",
+      {"ckc",
+       "blind: convolution kernel compensation and a joint model of all units in the channels",
        emg_ckc_run},
       {"cbss", "blind: convolutive source separation one source at a time, for comparison",
        emg_cbss_run},
@@ -75,4 +76,11 @@ emg_status emg_decompose_set_kind(const char *kind, emg_config *config, emg_erro
                     "there is no kind of recording '%s'; choose surface or intramuscular", kind);
   }
   return EMG_OK;
+}
+
+void emg_decompose_set_quick(emg_config *config) {
+  config->decompose.rounds = 1;
+  config->decompose.splits = 0;
+  config->decompose.joint_iterations = 1;
+  config->decompose.final_iterations = 1;
 }

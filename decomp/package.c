@@ -83,18 +83,39 @@ static emg_status copy_trains(const placed_unit *placed, int n, double rate_hz, 
   return status;
 }
 
+// What a user should look at before trusting the unit.
+static int32_t flags_of(const emg_unit *unit, double detectability) {
+  const double irregular = 0.3, well_separated = 0.93, easily_detected = 9, mostly = 0.8;
+  int32_t flags = 0;
+
+  if (unit->intervals.cov > irregular && unit->sil < well_separated) {
+    flags |= EMG_UNIT_MAY_BE_TWO;
+  }
+  if (detectability < easily_detected) {
+    flags |= EMG_UNIT_HARD_TO_DETECT;
+  }
+  if (unit->intervals.coverage < mostly) {
+    flags |= EMG_UNIT_INTERMITTENT;
+  }
+  return flags;
+}
+
 static emg_status copy_figures(const placed_unit *placed, int n, emg_decomposition *out,
                                emg_error *err) {
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->sil, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->pnr_db, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->isi_cov, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->rate_hz, err));
+  EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->detectability, err));
+  EMG_TRY(emg_alloc((size_t)n, sizeof(int32_t), &out->flags, err));
   for (int u = 0; u < n; u++) {
     const emg_unit *unit = placed[u].unit;
     out->sil[u] = unit->sil;
     out->pnr_db[u] = unit->pnr_db;
     out->isi_cov[u] = unit->intervals.cov;
     out->rate_hz[u] = unit->intervals.mean_s > 0 ? 1 / unit->intervals.mean_s : 0;
+    out->detectability[u] = unit->noise_variance > 0 ? 1 / sqrt(unit->noise_variance) : 0;
+    out->flags[u] = flags_of(unit, out->detectability[u]);
   }
   return EMG_OK;
 }

@@ -24,6 +24,9 @@ const emg_decompose_method *emg_decompose_methods(int *n);
 // Negro et al. 2016). EMG_ERR_ARG names the kinds.
 emg_status emg_decompose_set_kind(const char *kind, emg_config *config, emg_error *err);
 
+// The decompose section for a first look: one search and one pass of the joint model.
+void emg_decompose_set_quick(emg_config *config);
+
 // Decompose `rec` with the method of that name ("ckc"; EMG_ERR_ARG names those there are). Channels
 // not EMG_CHANNEL_GOOD, and those found flat, broken, saturated, noisy or copies, are left out,
 // with the reason in the log and in out->channels. Of the recording, decompose.from_s to to_s is
