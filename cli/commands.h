@@ -12,6 +12,7 @@ extern const cli_command cli_decompose_command;
 extern const cli_command cli_edit_command;
 extern const cli_command cli_score_command;
 extern const cli_command cli_convert_command;
+extern const cli_command cli_track_command;
 extern const cli_command cli_report_command;
 extern const cli_command cli_inspect_command;
 extern const cli_command cli_doctor_command;

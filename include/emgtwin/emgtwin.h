@@ -27,6 +27,7 @@
 #include <emgtwin/simulate.h>
 #include <emgtwin/spikes.h>
 #include <emgtwin/status.h>
+#include <emgtwin/track.h>
 #include <emgtwin/stream.h>
 
 #ifdef __cplusplus
