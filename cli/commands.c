@@ -11,6 +11,7 @@ const cli_command *const cli_commands[] = {
     &cli_decompose_command,
     &cli_edit_command,
     &cli_score_command,
+    &cli_track_command,
     &cli_convert_command,
     &cli_report_command,
     &cli_inspect_command,
