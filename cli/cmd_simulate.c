@@ -79,7 +79,9 @@ const cli_command cli_simulate_command = {
         "Simulates the recording that a configuration describes and writes it with everything "
         "that is true of it: electrodes, discharges, action potentials, parameters of every unit, "
         "excitation and force (docs/file-format.md). The same configuration and seed give the "
-        "same bits on one type of processor, with any number of threads.",
+        "same bits on one type of processor, with any number of threads. Recordings may be longer "
+        "than memory: an hour of 384 channels takes less than 1 GiB, and room on the disk of the "
+        "output for 4 bytes per sample beside the file while it is made.",
     .positionals = positionals,
     .min_positionals = 1,
     .max_positionals = 1,

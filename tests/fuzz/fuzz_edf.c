@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     emg_recording_free(&rec);
   }
   if (emg_recording_read(path, NULL, &rec, &err) == EMG_OK) {
+    fuzz_blocks(path, NULL, &rec);
     emg_recording_free(&rec);
   }
   close(fd);

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   int fd = fuzz_file(bytes, n, path);
 
   if (emg_recording_read(path, &options, &rec, &err) == EMG_OK) {
+    fuzz_blocks(path, &options, &rec);
     emg_recording_free(&rec);
   }
   if (emg_file_read_truth(path, &truth, &err) == EMG_OK) {
