@@ -37,9 +37,10 @@ typedef struct {
 // The same into a native file (file.h), with memory for a few channels at a time: samples that do
 // not fit into 384 MiB are kept meanwhile in a file without a name on the disk of `path`. Every
 // dataset has the bits of emg_simulate and emg_file_write. Stages reported beside those above:
-// "writing". `provenance` may be NULL; the number of threads is that of emg_set_threads. EMG_ERR_IO
-// before anything long starts if `path` cannot be written or the disk has too little room; whatever
-// happens, `path` holds what it held before or all of the new file.
+// "noise" and "correlation" (correlated noise on disk), "writing". `provenance` may be NULL; the
+// number of threads is that of emg_set_threads. EMG_ERR_IO before anything long starts if `path`
+// cannot be written or the disk has too little room; whatever happens, `path` holds what it held
+// before or all of the new file.
 emg_status emg_simulate_to_file(const emg_config *config, const emg_monitor *monitor,
                                 const char *path, const emg_provenance *provenance, bool overwrite,
                                 emg_simulation_summary *out, emg_error *err);

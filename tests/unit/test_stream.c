@@ -230,9 +230,9 @@ static const char *write_other_data(const char *name, hid_t type, const hsize_t 
   hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
   hid_t properties = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(2, dims, NULL);
   size_t n = (size_t)(dims[0] * dims[1]);
-  double *values = malloc(n * sizeof *values);
+  int16_t *values = malloc(n * sizeof *values);
   for (size_t i = 0; i < n; i++) {
-    values[i] = (double)(int)((i * 7919) % 2003) - 1000;
+    values[i] = (int16_t)((int)((i * 7919) % 2003) - 1000);
   }
   if (chunk) {
     H5Pset_chunk(properties, 2, chunk);
@@ -243,7 +243,7 @@ static const char *write_other_data(const char *name, hid_t type, const hsize_t 
   }
   H5Ldelete(file, "emg/data", H5P_DEFAULT);
   hid_t data = H5Dcreate2(file, "emg/data", type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
-  assert_true(H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+  assert_true(H5Dwrite(data, H5T_NATIVE_INT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
   H5Dclose(data);
   H5Sclose(space);
   H5Pclose(properties);
