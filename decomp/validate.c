@@ -1,11 +1,14 @@
 // validate.c -- does a train show in data it was not made from?
 #include "ckc_priv.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <emgtwin/array.h>
 #include <emgtwin/decompose.h>
+
+#include "plausible_priv.h"
 
 // A filter f = C^-1 SUM xe(s) of n instants answers to each of them with xe(s)' C^-1 xe(s), about
 // the rank of C, whatever they are: heights of sqrt(rank / n) standard deviations that any instants
@@ -27,9 +30,13 @@ static void sum_half(const emg_signal *x, int n_taps, const emg_candidate *candi
   }
 }
 
-// Silhouette of the spikes left out of a half, the others and what surrounds them blanked.
-static double judge_half(const emg_candidate *candidate, int half, int64_t refractory,
-                         int64_t *spikes, float *y, int64_t n_samples) {
+// Silhouette of the spikes left out of a half, the others and what surrounds them blanked; 0 if
+// they do not stand out of what is around them.
+static emg_status judge_half(const emg_candidate *candidate, int half, double rate_hz,
+                             int64_t refractory, int64_t *spikes, float *y, int64_t n_samples,
+                             double *sil, emg_error *err) {
+  const double contrast_least = 3.5;
+  double contrast;
   int64_t n = 0;
 
   for (int64_t i = 0; i < candidate->n_spikes; i++) {
@@ -42,7 +49,10 @@ static double judge_half(const emg_candidate *candidate, int half, int64_t refra
     int64_t last = at + refractory < n_samples ? at + refractory : n_samples;
     memset(y + first, 0, (size_t)(last - first) * sizeof *y);
   }
-  return emg_source_quality_of(y, n_samples, spikes, n, refractory).sil;
+  EMG_TRY(emg_local_contrast(y, n_samples, spikes, n, rate_hz, &contrast, err));
+  *sil = contrast < contrast_least ? 0
+                                   : emg_source_quality_of(y, n_samples, spikes, n, refractory).sil;
+  return EMG_OK;
 }
 
 emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
@@ -55,8 +65,10 @@ emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
   float *sums = NULL, *filters = NULL, *sources = NULL;
   double *sum = NULL;
   int64_t *spikes = NULL;
+  bool *is_artefact = NULL;
   emg_status status;
 
+  EMG_TRY_DONE(emg_alloc((size_t)n_candidates, sizeof *is_artefact, &is_artefact, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_values, sizeof *sums, &sums, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_values, sizeof *filters, &filters, err));
   EMG_TRY_DONE(
@@ -68,14 +80,21 @@ emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
     sum_half(x, whitener->n_taps, &candidates[column / 2], column % 2, spikes, sum, sums, column,
              n_columns);
   }
+  for (int i = 0; i < n_candidates; i++) {
+    EMG_TRY_DONE(emg_is_artefact(sums + 2 * i, whitener->n_taps, x->n_channels, n_columns,
+                                 candidates[i].spikes, candidates[i].n_spikes, x->rate_hz,
+                                 &is_artefact[i], err));
+  }
   emg_whitener_apply(whitener, n_columns, sums, filters);
   emg_whitener_normalise(whitener, n_columns, filters, sums);
   EMG_TRY_DONE(emg_extended_filter(x, whitener->n_taps, &whole, filters, n_columns, sources,
                                    x->n_samples, err));
   memset(sil, 0, (size_t)n_candidates * sizeof *sil);
   for (int column = 0; column < n_columns; column++) {
-    sil[column / 2] += 0.5 * judge_half(&candidates[column / 2], column % 2, refractory, spikes,
-                                        sources + column * x->n_samples, x->n_samples);
+    double half_sil;
+    EMG_TRY_DONE(judge_half(&candidates[column / 2], column % 2, x->rate_hz, refractory, spikes,
+                            sources + column * x->n_samples, x->n_samples, &half_sil, err));
+    sil[column / 2] += is_artefact[column / 2] ? 0 : 0.5 * half_sil;
   }
 
 done:
@@ -84,5 +103,6 @@ done:
   free(sources);
   free(sum);
   free(spikes);
+  free(is_artefact);
   return status;
 }

@@ -1,0 +1,113 @@
+// plausible.c -- is it a motor unit? what a train that is none fails at
+#include "plausible_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <emgtwin/array.h>
+
+static int compare_floats(const void *a, const void *b) {
+  float x = *(const float *)a, y = *(const float *)b;
+  return (x > y) - (x < y);
+}
+
+static double median_of(float *values, int64_t n) {
+  if (n == 0) {
+    return 0;
+  }
+  qsort(values, (size_t)n, sizeof *values, compare_floats);
+  return values[n / 2];
+}
+
+// Magnitudes of the source from `guard` to `reach` samples away from the nearest spike.
+static int64_t gather_surroundings(const float *source, int64_t n_samples, const int64_t *spikes,
+                                   int64_t n_spikes, int64_t guard, int64_t reach, float *out) {
+  int64_t n = 0, next = 0;
+
+  for (int64_t i = 0; i < n_samples; i++) {
+    while (next < n_spikes && spikes[next] < i) {
+      next++;
+    }
+    int64_t after = next < n_spikes ? spikes[next] - i : INT64_MAX;
+    int64_t before = next > 0 ? i - spikes[next - 1] : INT64_MAX;
+    int64_t nearest = before < after ? before : after;
+    if (nearest >= guard && nearest <= reach) {
+      out[n++] = fabsf(source[i]);
+    }
+  }
+  return n;
+}
+
+emg_status emg_local_contrast(const float *source, int64_t n_samples, const int64_t *spikes,
+                              int64_t n_spikes, double rate_hz, double *contrast, emg_error *err) {
+  const double guard_s = 0.004, reach_s = 0.012;
+  int64_t reach = (int64_t)(reach_s * rate_hz), most = 2 * (reach + 1) * n_spikes;
+  float *values;
+
+  *contrast = 0;
+  most = most < n_samples ? most : n_samples;
+  most = most > n_spikes ? most : n_spikes;
+  EMG_TRY(emg_alloc((size_t)most, sizeof *values, &values, err));
+  for (int64_t i = 0; i < n_spikes; i++) {
+    values[i] = source[spikes[i]];
+  }
+  double height = median_of(values, n_spikes);
+  int64_t n = gather_surroundings(source, n_samples, spikes, n_spikes,
+                                  (int64_t)ceil(guard_s * rate_hz), reach, values);
+  double sd = median_of(values, n) / 0.6745;
+  *contrast = sd > 0 ? height / sd : 0;
+  free(values);
+  return EMG_OK;
+}
+
+// Share of the energy that the mean over the channels explains.
+static double common_share(const float *average, int64_t n_rows, int n_channels, ptrdiff_t stride) {
+  double common = 0, all = 0;
+
+  for (int64_t row = 0; row < n_rows; row++) {
+    double sum = 0;
+    for (int c = 0; c < n_channels; c++) {
+      double value = average[(row * n_channels + c) * stride];
+      sum += value;
+      all += value * value;
+    }
+    common += sum * sum / n_channels;
+  }
+  return all > 0 ? common / all : 0;
+}
+
+// Median of the intervals in seconds, and their median deviation from it as a share of it.
+static emg_status measure_rhythm(const int64_t *spikes, int64_t n_spikes, double rate_hz,
+                                 double *median_s, double *deviation, emg_error *err) {
+  int64_t n = n_spikes > 1 ? n_spikes - 1 : 0;
+  float *intervals;
+
+  *median_s = *deviation = 0;
+  EMG_TRY(emg_alloc((size_t)n, sizeof *intervals, &intervals, err));
+  for (int64_t i = 0; i < n; i++) {
+    intervals[i] = (float)((double)(spikes[i + 1] - spikes[i]) / rate_hz);
+  }
+  double median = median_of(intervals, n);
+  for (int64_t i = 0; i < n; i++) {
+    intervals[i] = fabsf(intervals[i] - (float)median);
+  }
+  *median_s = median;
+  *deviation = median > 0 ? median_of(intervals, n) / median : 0;
+  free(intervals);
+  return EMG_OK;
+}
+
+emg_status emg_is_artefact(const float *average, int64_t n_rows, int n_channels, ptrdiff_t stride,
+                           const int64_t *spikes, int64_t n_spikes, double rate_hz,
+                           bool *is_artefact, emg_error *err) {
+  // Gaussian intervals of CoV 0.05 deviate by 0.034 in the median
+  const double common_least = 0.95, deviation_least = 0.03, interval_most_s = 0.25;
+  const int channels_least = 8;
+  double median_s, deviation;
+
+  EMG_TRY(measure_rhythm(spikes, n_spikes, rate_hz, &median_s, &deviation, err));
+  *is_artefact = n_channels >= channels_least &&
+                 (deviation < deviation_least || median_s > interval_most_s) &&
+                 common_share(average, n_rows, n_channels, stride) > common_least;
+  return EMG_OK;
+}
