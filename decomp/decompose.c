@@ -42,22 +42,31 @@ static emg_status run_method(const emg_decompose_method *method, const emg_recor
   return status;
 }
 
-emg_status emg_decompose(const char *method, const emg_recording *rec, const emg_config *config,
-                         const emg_monitor *monitor, emg_decomposition *out, emg_error *err) {
+emg_status emg_decompose_find(const char *name, const emg_decompose_method **method,
+                              emg_error *err) {
   int n;
   const emg_decompose_method *methods = emg_decompose_methods(&n);
   char names[256] = "";
 
-  emg_init();
-  *out = (emg_decomposition){0};
   for (int i = 0; i < n; i++) {
-    if (strcmp(methods[i].name, method) == 0) {
-      return run_method(&methods[i], rec, config, monitor, out, err);
+    if (strcmp(methods[i].name, name) == 0) {
+      *method = &methods[i];
+      return EMG_OK;
     }
     size_t length = strlen(names);
     snprintf(names + length, sizeof names - length, "%s%s", i > 0 ? ", " : "", methods[i].name);
   }
-  return emg_fail(err, EMG_ERR_ARG, "there is no method '%s'; choose one of: %s", method, names);
+  return emg_fail(err, EMG_ERR_ARG, "there is no method '%s'; choose one of: %s", name, names);
+}
+
+emg_status emg_decompose(const char *method, const emg_recording *rec, const emg_config *config,
+                         const emg_monitor *monitor, emg_decomposition *out, emg_error *err) {
+  const emg_decompose_method *chosen;
+
+  emg_init();
+  *out = (emg_decomposition){0};
+  EMG_TRY(emg_decompose_find(method, &chosen, err));
+  return run_method(chosen, rec, config, monitor, out, err);
 }
 
 emg_status emg_decompose_set_kind(const char *kind, emg_config *config, emg_error *err) {

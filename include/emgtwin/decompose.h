@@ -2,10 +2,14 @@
 #ifndef EMG_DECOMPOSE_H
 #define EMG_DECOMPOSE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <emgtwin/config.h>
 #include <emgtwin/file.h>
 #include <emgtwin/log.h>
 #include <emgtwin/recording.h>
+#include <emgtwin/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +42,39 @@ void emg_decompose_set_quick(emg_config *config);
 // thread count.
 emg_status emg_decompose(const char *method, const emg_recording *rec, const emg_config *config,
                          const emg_monitor *monitor, emg_decomposition *out, emg_error *err);
+
+// Row of the table; EMG_ERR_ARG names those there are.
+emg_status emg_decompose_find(const char *name, const emg_decompose_method **method,
+                              emg_error *err);
+
+// --- recordings longer than memory ---
+
+// Whether the working set of a recording stays within config->decompose.memory_mib.
+bool emg_decompose_fits(const emg_config *config, int n_channels, int64_t n_samples,
+                        double rate_hz);
+
+// Where an interrupted run can go on.
+typedef struct {
+  const char *path;          // file that is written after every block
+  bool resume;               // go on from that file; without it the run starts anew
+  const char *input_sha256;  // of the recording, to refuse the checkpoint of another one; may be
+                             // NULL
+} emg_checkpoint;
+
+// Decompose a recording of any length within config->decompose.memory_mib. One that fits is read
+// whole, see emg_decompose. A longer one is searched for units in parts of it, and these are
+// followed through all of it, block by block (docs/decomposition.md): a unit keeps its action
+// potential while it is silent and follows slow changes of it. Figures are those over the whole
+// recording; sources are not kept. Errors as emg_decompose and emg_stream_read, and EMG_ERR_CONFIG
+// if memory_mib is too little for any block or keep_source is set. Same bits at any thread count.
+//
+// `checkpoint` may be NULL. A run that fails or is interrupted leaves the file, and one that goes
+// on from it ends in the same bits as one that was never interrupted; EMG_ERR_DATA: the file is
+// damaged or of another recording, EMG_ERR_CONFIG: of another configuration. It stays after
+// success: remove it when the result is safe.
+emg_status emg_decompose_stream(const char *method, emg_stream *stream, const emg_config *config,
+                                const emg_checkpoint *checkpoint, const emg_monitor *monitor,
+                                emg_decomposition *out, emg_error *err);
 
 // Silhouette over peaks only (Negro et al. 2016): squared heights of the source at its spikes
 // against those of its other peaks, local maxima at least `refractory_samples` from each other and
