@@ -12,7 +12,7 @@
 // Filters come from the action potentials and the covariance of the residual, so what is still
 // unexplained is suppressed and what is explained is not. All sources are computed once per
 // iteration; after that a spike that comes or goes changes every source by a known response, so
-// that going over all units again and again until nothing changes costs next to nothing.
+// that going over all units again and again while something changes costs next to nothing.
 typedef struct {
   emg_prepared *part;
   emg_signal *residual;
@@ -31,6 +31,8 @@ typedef struct {
   double *strength;              // [unit] b' C^-1 b
   float *sources;                // [unit][sample] of the residual
   float *responses;              // [filter][unit][n_response], from half_window before a spike
+  bool *is_heard;                // [filter][unit] whether the response is worth another look
+  bool *is_stale;                // [unit] its source has changed since it was looked at
   int64_t *put, *n_put;          // [unit][capacity] spikes that the residual is without
   int64_t *removed, *added;      // [capacity]
   float *scratch;                // [sample]
@@ -52,6 +54,8 @@ static void decoding_free(decoding *d) {
   free(d->strength);
   free(d->sources);
   free(d->responses);
+  free(d->is_heard);
+  free(d->is_stale);
   free(d->put);
   free(d->n_put);
   free(d->removed);
@@ -86,6 +90,8 @@ static emg_status decoding_create(decoding *d, emg_error *err) {
   EMG_TRY(emg_alloc_aligned(n_units * (size_t)d->n_samples, sizeof(float), &d->sources, err));
   EMG_TRY(emg_alloc_aligned(n_units * n_units * (size_t)d->n_response, sizeof(float), &d->responses,
                             err));
+  EMG_TRY(emg_alloc(n_units * n_units, sizeof(bool), &d->is_heard, err));
+  EMG_TRY(emg_alloc(n_units, sizeof(bool), &d->is_stale, err));
   EMG_TRY(emg_activity_picker_create(d->n_samples, refractory, &d->picker, err));
   d->capacity = emg_spike_picker_capacity(&d->picker.peaks);
   size_t capacity = (size_t)d->capacity;
@@ -200,6 +206,22 @@ static void make_filter(decoding *d, int u, bool is_first) {
   }
 }
 
+// Whose spikes move a source enough to change its own: by a fiftieth of a spike's height.
+static void find_hearers(decoding *d) {
+  const float least = 0.02F;
+  int n_units = d->units->n;
+
+#pragma omp parallel for schedule(static)
+  for (int i = 0; i < n_units * n_units; i++) {
+    const float *response = d->responses + i * d->n_response;
+    float most = 0;
+    for (int64_t t = 0; t < d->n_response; t++) {
+      most = fmaxf(most, fabsf(response[t]));
+    }
+    d->is_heard[i] = i / n_units != i % n_units && most > least;
+  }
+}
+
 // Sources of the residual and the responses of all filters to all action potentials.
 static emg_status make_sources(decoding *d, bool is_first, emg_error *err) {
   int n_units = d->units->n;
@@ -217,8 +239,10 @@ static emg_status make_sources(decoding *d, bool is_first, emg_error *err) {
   }
   EMG_TRY(emg_extended_filter(d->residual, d->n_taps, &whole, d->filters, n_units, d->sources,
                               d->n_samples, err));
-  return emg_extended_filter(&d->waves, d->n_taps, &waves, d->filters, n_units, d->responses,
-                             n_waves, err);
+  EMG_TRY(emg_extended_filter(&d->waves, d->n_taps, &waves, d->filters, n_units, d->responses,
+                              n_waves, err));
+  find_hearers(d);
+  return EMG_OK;
 }
 
 // Strongest first: what stands out most is least mistaken.
@@ -283,27 +307,13 @@ static int64_t difference(const int64_t *a, int64_t n_a, const int64_t *b, int64
   return n;
 }
 
-// Detect unit u anew; all sources follow. Returns whether anything changed.
-static bool detect(decoding *d, int u) {
-  emg_unit *unit = &d->units->items[u];
-  emg_expectation expected = {.rate_hz = d->residual->rate_hz,
-                              .interval_s = d->interval_s[u],
-                              .noise_variance = d->noise + u * d->n_steps};
+// The sources follow spikes of unit u that have come or gone.
+static void respond(decoding *d, int u, int64_t n_removed, int64_t n_added) {
+  const int64_t worth_threads = 4096;
+  int n_units = d->units->n;
 
-  if (!(d->strength[u] > 0)) {
-    return false;
-  }
-  emg_noise_estimate(d->sources + u * d->n_samples, d->n_samples, &expected);
-  complete_source(d, u, d->scratch);
-  int64_t n = emg_pick_active(&d->picker, d->scratch, d->n_samples, &expected);
-  const int64_t *spikes = d->picker.spikes;
-  int64_t n_removed = difference(unit->spikes, unit->n_spikes, spikes, n, d->removed);
-  int64_t n_added = difference(spikes, n, unit->spikes, unit->n_spikes, d->added);
-  if (n_removed + n_added == 0) {
-    return false;
-  }
-#pragma omp parallel for schedule(static)
-  for (int i = 0; i < d->units->n; i++) {
+#pragma omp parallel for schedule(static) if ((n_removed + n_added) * n_units > worth_threads)
+  for (int i = 0; i < n_units; i++) {
     float *y = d->sources + i * d->n_samples;
     for (int64_t k = 0; k < n_removed; k++) {
       add_response(d, i, u, d->removed[k], 1, y);
@@ -311,20 +321,43 @@ static bool detect(decoding *d, int u) {
     for (int64_t k = 0; k < n_added; k++) {
       add_response(d, i, u, d->added[k], -1, y);
     }
+    d->is_stale[i] |= d->is_heard[i * n_units + u] && d->strength[i] > 0;
   }
-  memcpy(unit->spikes, spikes, (size_t)n * sizeof *spikes);
-  unit->n_spikes = n;
-  return true;
 }
 
-static void detect_all(decoding *d, int n_sweeps) {
-  bool has_changed = true;
+// Detect unit u anew; all sources follow.
+static void detect(decoding *d, int u) {
+  emg_unit *unit = &d->units->items[u];
+  emg_expectation expected = {.rate_hz = d->residual->rate_hz,
+                              .interval_s = d->interval_s[u],
+                              .noise_variance = d->noise + u * d->n_steps};
 
+  emg_noise_estimate(d->sources + u * d->n_samples, d->n_samples, &expected);
+  complete_source(d, u, d->scratch);
+  int64_t n = emg_pick_active(&d->picker, d->scratch, d->n_samples, &expected);
+  const int64_t *spikes = d->picker.spikes;
+  int64_t n_removed = difference(unit->spikes, unit->n_spikes, spikes, n, d->removed);
+  int64_t n_added = difference(spikes, n, unit->spikes, unit->n_spikes, d->added);
+  if (n_removed + n_added > 0) {
+    respond(d, u, n_removed, n_added);
+    memcpy(unit->spikes, spikes, (size_t)n * sizeof *spikes);
+    unit->n_spikes = n;
+  }
+}
+
+// All units once, then again those whose sources have changed meanwhile.
+static void detect_all(decoding *d, int n_sweeps) {
   order_units(d);
-  for (int sweep = 0; sweep < n_sweeps && has_changed; sweep++) {
-    has_changed = false;
+  for (int u = 0; u < d->units->n; u++) {
+    d->is_stale[u] = d->strength[u] > 0;
+  }
+  for (int sweep = 0; sweep < n_sweeps; sweep++) {
     for (int i = 0; i < d->units->n; i++) {
-      has_changed |= detect(d, d->order[i]);
+      int u = d->order[i];
+      if (d->is_stale[u]) {
+        d->is_stale[u] = false;
+        detect(d, u);
+      }
     }
   }
 }
