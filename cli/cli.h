@@ -108,6 +108,8 @@ void cli_output_end(void);
 // writer asks cli_was_interrupted and cleans up.
 void cli_defer_signals(bool is_wanted);
 bool cli_was_interrupted(void);
+// What a signal tells the user from now on in place of "nothing was written"; NULL: that again.
+void cli_on_interruption(const char *hint);
 // A text file, whole or not at all; cli_check_output comes first.
 emg_status cli_write_text(const cli_args *args, const char *path, const char *text, size_t length,
                           emg_error *err);
@@ -143,6 +145,9 @@ typedef enum {
 // A recording, with --rate, --scale and --map of the command if it has them.
 emg_status cli_load_recording(const cli_args *args, const char *path, cli_needs needs,
                               emg_recording *out, emg_error *err);
+// The same in blocks, for recordings longer than memory.
+emg_status cli_open_stream(const cli_args *args, const char *path, emg_stream **out,
+                           emg_error *err);
 // SHA-256 of the input (the first argument; if it is a preset, of the configuration) and the
 // effective configuration, for the provenance of an output.
 typedef struct {

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/long_run.h"
 #include "cli/online.h"
 
 static const struct {
@@ -149,12 +150,36 @@ static emg_status load_config(const cli_args *args, emg_config *config, emg_erro
   return cli_overlay_config(args, config, err);
 }
 
+// a recording that fits in memory
+static emg_status decompose_whole(const cli_args *args, const char *method,
+                                  const emg_config *config, emg_recording *recording,
+                                  emg_decomposition *found, emg_error *err) {
+  const char *input = args->positionals[0];
+  emg_monitor monitor = cli_monitor(args);
+  emg_status status;
+
+  EMG_TRY(cli_load_recording(args, input, CLI_NEEDS_EMG, recording, err));
+  for (int i = 0; i < recording->n_notes; i++) {
+    emg_log(&monitor, EMG_LOG_WARNING, input, "%s", recording->notes[i]);
+  }
+  if (cli_flag(args, "filters")) {
+    status = cli_online_decompose(args, recording, config, &monitor, found, err);
+  } else {
+    status = emg_decompose(method, recording, config, &monitor, found, err);
+  }
+  cli_progress_end();
+  if (status != EMG_OK) {
+    emg_error_in_file(err, input);
+  }
+  return status;
+}
+
 static emg_status run_decompose(const cli_args *args, emg_error *err) {
-  const char *input = args->positionals[0], *path = cli_value(args, "output"), *method = NULL;
+  const char *path = cli_value(args, "output"), *method = NULL;
   static emg_config config;
   emg_recording recording = {0};
   emg_decomposition found = {0};
-  emg_monitor monitor = cli_monitor(args);
+  bool is_long = false;
   emg_status status;
 
   EMG_TRY(find_method(args, &method, err));
@@ -163,24 +188,19 @@ static emg_status run_decompose(const cli_args *args, emg_error *err) {
     return cli_online_stream(args, err);
   }
   EMG_TRY(load_config(args, &config, err));
-  EMG_TRY(cli_load_recording(args, input, CLI_NEEDS_EMG, &recording, err));
-  EMG_TRY_DONE(cli_check_output(args, path, err));
-  for (int i = 0; i < recording.n_notes; i++) {
-    emg_log(&monitor, EMG_LOG_WARNING, input, "%s", recording.notes[i]);
-  }
+  EMG_TRY(cli_check_output(args, path, err));
   if (cli_flag(args, "filters")) {
     method = "filters";
-    status = cli_online_decompose(args, &recording, &config, &monitor, &found, err);
   } else {
-    status = emg_decompose(method, &recording, &config, &monitor, &found, err);
+    EMG_TRY_DONE(
+        cli_decompose_long(args, method, &config, path, &is_long, &recording, &found, err));
   }
-  cli_progress_end();
-  if (status != EMG_OK) {
-    emg_error_in_file(err, input);
-    goto done;
+  if (!is_long) {
+    EMG_TRY_DONE(decompose_whole(args, method, &config, &recording, &found, err));
   }
   EMG_TRY_DONE(
       cli_write_file(args, path, &config, &(emg_file_contents){.decomposition = &found}, err));
+  cli_remove_checkpoint(path);
   if (args->is_json) {
     status = print_units_json(path, method, &recording, &found, err);
   } else {
@@ -224,6 +244,9 @@ static const cli_option options[] = {
      false},
     {0, "adapt", NULL, "with --filters: let them follow action potentials that change over minutes",
      false},
+    {0, "resume", NULL,
+     "go on from OUT.h5.checkpoint, which an interrupted run of a recording longer than memory left",
+     false},
     CLI_READ_OPTIONS,
     {0, NULL, NULL, NULL, false},
 };
@@ -237,6 +260,8 @@ static const cli_row examples[] = {
      "The same units in the next recording"},
     {"amplifier | emgtwin decompose - --filters found.h5 --stream --json",
      "The same units while the samples come"},
+    {"emgtwin decompose hours.h5 -o found.h5 --resume",
+     "Go on with a long recording where the last run was interrupted"},
     {NULL, NULL},
 };
 static const cli_row json[] = {
@@ -258,13 +283,12 @@ const cli_command cli_decompose_command = {
     .doc = "finds the spike trains in any supported recording",
     .usage =
         "IN -o OUT.h5 [--method ckc|cbss | --filters DEC.h5 [--stream]] [--config CONFIG] [--kind "
-        "KIND] [--quick] [--from TIME] [--to "
-        "TIME] "
-        "[--rate RATE] [--map FILE]",
+        "KIND] [--quick] [--from TIME] [--to TIME] [--resume] [--rate RATE] [--map FILE]",
     .about =
         "Blind decomposition of a recording into the spike trains of motor units. The truth in a "
         "simulated file is not looked at. Faulty channels are found, named and left out. That "
-        "no unit is found is an answer, not an error.",
+        "no unit is found is an answer, not an error. A recording that needs more than "
+        "decompose.memory_mib of memory is decomposed block by block, with a checkpoint after each.",
     .positionals = positionals,
     .min_positionals = 1,
     .max_positionals = 1,

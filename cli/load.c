@@ -86,14 +86,32 @@ emg_status cli_load_config(const cli_args *args, const char *name, emg_config *o
   return status;
 }
 
+static emg_status read_options(const cli_args *args, cli_needs needs, emg_read_options *out,
+                               emg_error *err) {
+  *out = (emg_read_options){.map = cli_value(args, "map"),
+                            .allow_no_emg = needs < CLI_NEEDS_EMG,
+                            .allow_no_rate = needs < CLI_NEEDS_RATE};
+  EMG_TRY(cli_quantity(args, "rate", "Hz", 1, 1e6, &out->rate_hz, err));
+  return cli_quantity(args, "scale", "uV", 1e-9, 1e9, &out->scale_uv, err);
+}
+
+emg_status cli_open_stream(const cli_args *args, const char *path, emg_stream **out,
+                           emg_error *err) {
+  emg_read_options options;
+
+  EMG_TRY(read_options(args, CLI_NEEDS_EMG, &options, err));
+  emg_status status = emg_stream_open(path, &options, out, err);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, path);
+  }
+  return status;
+}
+
 emg_status cli_load_recording(const cli_args *args, const char *path, cli_needs needs,
                               emg_recording *out, emg_error *err) {
-  emg_read_options options = {.map = cli_value(args, "map"),
-                              .allow_no_emg = needs < CLI_NEEDS_EMG,
-                              .allow_no_rate = needs < CLI_NEEDS_RATE};
+  emg_read_options options;
 
-  EMG_TRY(cli_quantity(args, "rate", "Hz", 1, 1e6, &options.rate_hz, err));
-  EMG_TRY(cli_quantity(args, "scale", "uV", 1e-9, 1e9, &options.scale_uv, err));
+  EMG_TRY(read_options(args, needs, &options, err));
   emg_status status = emg_recording_read(path, &options, out, err);
   if (status != EMG_OK) {
     emg_error_in_file(err, path);

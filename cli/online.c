@@ -17,6 +17,11 @@ emg_status cli_online_check(const cli_args *args, emg_error *err) {
                       dependent[i]);
     }
   }
+  if (cli_flag(args, "resume") && cli_flag(args, "filters")) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "--resume goes on with a search for units and --filters does none; leave one "
+                    "out");
+  }
   if (is_stream && cli_flag(args, "output")) {
     return emg_fail(err, EMG_ERR_ARG,
                     "--stream writes to standard output and takes no --output; leave one out");

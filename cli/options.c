@@ -244,8 +244,8 @@ static void write_quoted(FILE *out, const char *word) {
   fputc('\'', out);
 }
 
-// Same inputs, same options that matter: the same text, whatever the output is called and however
-// many threads there are, because the text goes into the output and that must be the same bits.
+// Same inputs, same options that matter: the same text, whatever the output is called, however many
+// threads there are and however often the run was interrupted, because the text goes into the output and that must be the same bits.
 static emg_status compose_command_line(cli_args *args, emg_error *err) {
   size_t size;
   FILE *out = open_memstream(&args->command_line, &size);
@@ -259,7 +259,8 @@ static emg_status compose_command_line(cli_args *args, emg_error *err) {
     write_quoted(out, args->positionals[i]);
   }
   for (int i = 0; option && option[i].name; i++) {
-    if (args->values[i] && strcmp(option[i].name, "output") != 0) {
+    if (args->values[i] && strcmp(option[i].name, "output") != 0 &&
+        strcmp(option[i].name, "resume") != 0) {
       fprintf(out, " --%s", option[i].name);
       if (option[i].argument) {
         write_quoted(out, args->values[i]);

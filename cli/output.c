@@ -12,10 +12,12 @@
 // name of the partial file while one is being written, read by the signal handler
 static char part_name[4096];
 static volatile sig_atomic_t is_writing, is_deferred, was_interrupted;
+static const char *volatile interruption_hint;
 
 // only calls that are safe in a handler: the file is whole or gone, so there is nothing to unwind
 static void on_signal(int number) {
-  static const char message[] = "\nemgtwin: error: interrupted, nothing was written\n";
+  static const char nothing[] = "\nemgtwin: error: interrupted, nothing was written\n";
+  const char *message = interruption_hint ? interruption_hint : nothing;
 
   if (is_deferred) {
     was_interrupted = 1;
@@ -26,7 +28,7 @@ static void on_signal(int number) {
   }
   // on a terminal the line holds ^C or the progress bar
   size_t skip = isatty(STDERR_FILENO) ? 0 : 1;
-  if (write(STDERR_FILENO, message + skip, sizeof message - 1 - skip) < 0) {
+  if (write(STDERR_FILENO, message + skip, strlen(message + skip)) < 0) {
     _exit(128 + number);
   }
   _exit(128 + number);
@@ -86,6 +88,10 @@ void cli_defer_signals(bool is_wanted) {
 
 bool cli_was_interrupted(void) {
   return was_interrupted;
+}
+
+void cli_on_interruption(const char *hint) {
+  interruption_hint = hint;
 }
 
 emg_status cli_write_text(const cli_args *args, const char *path, const char *text, size_t length,

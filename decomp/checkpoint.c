@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <base/h5.h>
-#include <base/part_file.h>
 #include <base/sha256.h>
 #include <emgtwin/array.h>
 #include <emgtwin/emgtwin.h>
@@ -15,7 +14,7 @@
 // A native HDF5 file of its own kind:
 //   identity/{input,config}   what it is of
 //   state                     whole numbers, in the order of state_of
-//   like/{channel,scale}, searched_power
+//   like/{channel,scale,state,why}, searched_power
 //   unit/N/{muap,average,spikes,figures}
 //   digest                    SHA-256 of all numbers in the order written
 static const char kind[] = "emgtwin checkpoint 1, version " EMG_VERSION;
@@ -90,11 +89,31 @@ static emg_status put_unit(archive *a, const emg_following *f, int u, emg_error 
   return put(a, unit_path(a, u, "spikes"), EMG_H5_I64, unit->n_spikes, unit->spikes, err);
 }
 
+static emg_status put_channels(archive *a, const emg_following *f, emg_error *err) {
+  int n = f->like.signal.n_channels;
+  const emg_channel_finding *finding = f->like.finding;
+  int32_t *states;
+
+  if (n == 0) {
+    return EMG_OK;
+  }
+  EMG_TRY(put(a, "like/scale", EMG_H5_F32, n, f->like.scale, err));
+  EMG_TRY(put(a, "like/channel", EMG_H5_I32, n, f->like.channel, err));
+  EMG_TRY(emg_h5_write_names(a->file, "like/why", f->n_channels, sizeof finding->why,
+                             sizeof *finding, finding->why, err));
+  EMG_TRY(emg_alloc((size_t)f->n_channels, sizeof *states, &states, err));
+  for (int c = 0; c < f->n_channels; c++) {
+    states[c] = (int32_t)finding[c].state;
+  }
+  emg_status status = put(a, "like/state", EMG_H5_I32, f->n_channels, states, err);
+  free(states);
+  return status;
+}
+
 static emg_status put_all(archive *a, const emg_following *f, const emg_identity *identity,
                           emg_error *err) {
   int64_t state[N_STATE];
   char digest[65];
-  int n_channels = f->like.signal.n_channels;
 
   emg_sha256_start(&a->sha);
   EMG_TRY(emg_h5_write_text(a->file, "kind", kind, err));
@@ -103,8 +122,7 @@ static emg_status put_all(archive *a, const emg_following *f, const emg_identity
   state_of(f, state);
   EMG_TRY(put(a, "state", EMG_H5_I64, N_STATE, state, err));
   EMG_TRY(put(a, "searched_power", EMG_H5_F64, 1, &f->searched_power, err));
-  EMG_TRY(put(a, "like/scale", EMG_H5_F64, 1, &f->like.scale, err));
-  EMG_TRY(put(a, "like/channel", EMG_H5_I32, n_channels, f->like.channel, err));
+  EMG_TRY(put_channels(a, f, err));
   for (int u = 0; u < f->n; u++) {
     EMG_TRY(put_unit(a, f, u, err));
   }
@@ -115,16 +133,12 @@ static emg_status put_all(archive *a, const emg_following *f, const emg_identity
 emg_status emg_checkpoint_write(const char *path, const emg_following *f,
                                 const emg_identity *identity, emg_error *err) {
   archive a;
-  const void *bytes;
-  size_t n_bytes;
-  emg_status status;
 
-  EMG_TRY(emg_h5_create(&a.file, err));
-  EMG_TRY_DONE(put_all(&a, f, identity, err));
-  EMG_TRY_DONE(emg_h5_image(a.file, &bytes, &n_bytes, err));
-  EMG_TRY_DONE(emg_part_file_write(path, bytes, n_bytes, true, err));
-
-done:
+  EMG_TRY(emg_h5_create(path, true, &a.file, err));
+  emg_status status = put_all(&a, f, identity, err);
+  if (status == EMG_OK) {
+    status = emg_h5_publish(a.file, err);
+  }
   emg_h5_close(a.file);
   return status;
 }
@@ -220,21 +234,65 @@ static emg_status get_units(archive *a, emg_following *f, int n, emg_error *err)
   return status;
 }
 
+// Channels in any order, each once at most, with a scale.
+static bool are_channels(int n, const int *channel, const float *scale, int n_recorded,
+                         bool *is_taken) {
+  for (int c = 0; c < n; c++) {
+    if (channel[c] < 0 || channel[c] >= n_recorded || is_taken[channel[c]] || !isfinite(scale[c]) ||
+        !(scale[c] > 0)) {
+      return false;
+    }
+    is_taken[channel[c]] = true;
+  }
+  return true;
+}
+
+static emg_status get_findings(archive *a, int n, emg_channel_finding *finding, emg_error *err) {
+  int32_t *states;
+
+  EMG_TRY(emg_h5_read_names(a->file, "like/why", n, sizeof finding->why, sizeof *finding,
+                            finding->why, err));
+  EMG_TRY(emg_alloc((size_t)n, sizeof *states, &states, err));
+  emg_status status = get(a, "like/state", EMG_H5_I32, n, states, err);
+  for (int c = 0; c < n && status == EMG_OK; c++) {
+    finding[c].state = (emg_channel_state)states[c];
+    if (states[c] < EMG_CHANNEL_GOOD || states[c] > EMG_CHANNEL_UNUSED) {
+      status = refuse(err, "a channel is in no known state");
+    }
+  }
+  free(states);
+  return status;
+}
+
 static emg_status get_channels(archive *a, emg_following *f, int n, emg_error *err) {
-  EMG_TRY(get(a, "like/scale", EMG_H5_F64, 1, &f->like.scale, err));
+  int *channel = NULL;
+  float *scale = NULL;
+  bool *is_taken = NULL;
+  emg_channel_finding *finding = NULL;
+  emg_status status = EMG_OK;
+
   if (n == 0) {
     return EMG_OK;
   }
-  EMG_TRY(emg_alloc((size_t)n, sizeof *f->like.channel, &f->like.channel, err));
-  f->like.signal.n_channels = n;
-  EMG_TRY(get(a, "like/channel", EMG_H5_I32, n, f->like.channel, err));
-  for (int c = 0; c < n; c++) {
-    int least = c > 0 ? f->like.channel[c - 1] + 1 : 0;
-    if (f->like.channel[c] < least || f->like.channel[c] >= f->n_channels) {
-      return refuse(err, "channels are out of order");
-    }
+  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *channel, &channel, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *scale, &scale, err));
+  EMG_TRY_DONE(emg_alloc((size_t)f->n_channels, sizeof *is_taken, &is_taken, err));
+  EMG_TRY_DONE(get(a, "like/scale", EMG_H5_F32, n, scale, err));
+  EMG_TRY_DONE(get(a, "like/channel", EMG_H5_I32, n, channel, err));
+  if (!are_channels(n, channel, scale, f->n_channels, is_taken)) {
+    status = refuse(err, "its channels are not those of the recording");
+    goto done;
   }
-  return EMG_OK;
+  EMG_TRY_DONE(emg_alloc((size_t)f->n_channels, sizeof *finding, &finding, err));
+  EMG_TRY_DONE(get_findings(a, f->n_channels, finding, err));
+  EMG_TRY_DONE(emg_following_set_channels(f, n, channel, scale, finding, err));
+
+done:
+  free(channel);
+  free(scale);
+  free(is_taken);
+  free(finding);
+  return status;
 }
 
 static emg_status get_all(archive *a, const emg_identity *identity, emg_following *f,

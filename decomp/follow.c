@@ -11,6 +11,8 @@
 #include <emgtwin/decompose.h>
 #include <emgtwin/emgtwin.h>
 
+#include "parts_priv.h"
+
 // Samples on either side of a block that are decoded with it and belong to its neighbours: where
 // the band-pass and notch have not settled.
 static const double margin_s = 1, half_window_ms = 20;
@@ -51,10 +53,28 @@ static double budget_bytes(const emg_config *config) {
   return config->decompose.memory_mib * 1048576;
 }
 
-bool emg_decompose_fits(const emg_config *config, int n_channels, int64_t n_samples,
-                        double rate_hz) {
-  return fixed_bytes(config, n_channels, rate_hz) + sample_bytes(n_channels) * (double)n_samples <=
+// The samples asked for by decompose.from_s and .to_s.
+static emg_status choose_window(const struct emg_config_decompose *config, const emg_stream *stream,
+                                int64_t *begin, int64_t *end, emg_error *err) {
+  emg_recording whole = *emg_stream_header(stream), window;
+
+  whole.data.n_cols = emg_stream_length(stream);
+  EMG_TRY(emg_window_cut(&whole, config, &window, begin, err));
+  *end = *begin + window.data.n_cols;
+  return EMG_OK;
+}
+
+static bool fits(const emg_config *config, const emg_stream *stream, int64_t n_samples) {
+  const emg_recording *header = emg_stream_header(stream);
+  int n = header->data.n_rows;
+  return fixed_bytes(config, n, header->rate_hz) + sample_bytes(n) * (double)n_samples <=
          budget_bytes(config);
+}
+
+bool emg_decompose_fits(const emg_config *config, const emg_stream *stream) {
+  int64_t begin, end;
+  return choose_window(&config->decompose, stream, &begin, &end, NULL) != EMG_OK ||
+         fits(config, stream, end - begin);
 }
 
 // --- what to look at ---
@@ -67,7 +87,6 @@ static emg_status plan(follower *w, emg_error *err) {
   emg_following *f = &w->f;
 
   f->rate_hz = header->rate_hz;
-  f->n_samples = emg_stream_length(w->stream);
   f->n_channels = header->data.n_rows;
   f->half_window = (int64_t)lround(half_window_ms * f->rate_hz / 1000);
   f->average_origin = (int)lround(0.010 * f->rate_hz);
@@ -91,16 +110,17 @@ static emg_status plan(follower *w, emg_error *err) {
                     "decompose.memory_mib = %g MiB, or leave the sources out",
                     keys->memory_mib);
   }
-  f->n_blocks = (int64_t)ceil((double)f->n_samples / block);
+  f->n_blocks = (int64_t)ceil((double)(f->end - f->begin) / block);
   f->n_places = (int64_t)fmax(round(keys->learn_s * f->rate_hz / block), 1);
   f->n_places = f->n_places < f->n_blocks ? f->n_places : f->n_blocks;
-  w->n_most = f->n_samples / f->n_blocks + 2 + 2 * w->margin;
+  w->n_most = (f->end - f->begin) / f->n_blocks + 2 + 2 * w->margin;
   return EMG_OK;
 }
 
 // First sample of block k.
 static int64_t block_begin(const emg_following *f, int64_t k) {
-  return f->n_samples / f->n_blocks * k + f->n_samples % f->n_blocks * k / f->n_blocks;
+  int64_t n = f->end - f->begin;
+  return f->begin + n / f->n_blocks * k + n % f->n_blocks * k / f->n_blocks;
 }
 
 // The recording without samples: channels as they are before anything was read, so that what a
@@ -132,13 +152,10 @@ static emg_status prepare_part(follower *w, emg_prepared *out, emg_error *err) {
     return emg_prepare_like(&w->part, w->config, &f->like, signal_margin, out, err);
   }
   EMG_TRY(emg_prepare(&w->part, w->config, NULL, signal_margin, out, err));
-  size_t n = (size_t)out->signal.n_channels;
+  int n = out->signal.n_channels;
   emg_status status;
-  f->like.signal.n_channels = out->signal.n_channels;
-  f->like.scale = out->scale;
-  EMG_TRY_DONE(emg_alloc(n, sizeof *f->like.channel, &f->like.channel, err));
-  memcpy(f->like.channel, out->channel, n * sizeof *f->like.channel);
-  EMG_TRY_DONE(emg_choose_taps(&w->config->decompose, (int)n, f->rate_hz, &f->n_taps, err));
+  EMG_TRY_DONE(emg_following_set_channels(f, n, out->channel, out->scale, out->finding, err));
+  EMG_TRY_DONE(emg_choose_taps(&w->config->decompose, n, f->rate_hz, &f->n_taps, err));
   f->n_taps = f->n_taps < 2 * f->half_window ? f->n_taps : (int)(2 * f->half_window);
 
 done:
@@ -199,7 +216,7 @@ static emg_status search_part(follower *w, emg_prepared *part, const emg_units *
   emg_units fresh = {.n = 0};
   emg_status status;
 
-  EMG_TRY_DONE(w->method->run(&w->part, w->config, w->monitor, &found, err));
+  EMG_TRY_DONE(emg_run_grids(w->method, &w->part, w->config, w->monitor, &found, err));
   EMG_TRY_DONE(choose_new(w, &part->signal, &found, known, &fresh, err));
   EMG_TRY_DONE(add_new(w, &fresh, &part->signal, err));
   w->f.searched_power = fmax(w->f.searched_power, emg_signal_power(&part->signal));
@@ -237,10 +254,10 @@ done:
 // to give up as long as other places are left.
 static emg_status search_place(follower *w, int64_t place, emg_error *err) {
   emg_following *f = &w->f;
-  int64_t length = f->n_samples / f->n_blocks;
-  int64_t begin =
-      (int64_t)((double)(f->n_samples - length) * ((double)place + 0.5) / (double)f->n_places);
-  emg_prepared part = {.scale = 0};
+  int64_t length = (f->end - f->begin) / f->n_blocks;
+  double room = (double)(f->end - f->begin - length);
+  int64_t begin = f->begin + (int64_t)(room * ((double)place + 0.5) / (double)f->n_places);
+  emg_prepared part = {.channel = NULL};
   emg_units known = {.n = 0};
   emg_decoded decoded = {.n_samples = 0};
   int n_before = f->n;
@@ -290,9 +307,9 @@ static emg_status decode_or_search(follower *w, int64_t k, emg_prepared *part, e
 static emg_status follow_block(follower *w, int64_t k, emg_error *err) {
   emg_following *f = &w->f;
   int64_t begin = block_begin(f, k), end = block_begin(f, k + 1);
-  int64_t origin = begin > w->margin ? begin - w->margin : 0;
-  int64_t last = end + w->margin < f->n_samples ? end + w->margin : f->n_samples;
-  emg_prepared part = {.scale = 0};
+  int64_t origin = begin - w->margin > f->begin ? begin - w->margin : f->begin;
+  int64_t last = end + w->margin < f->end ? end + w->margin : f->end;
+  emg_prepared part = {.channel = NULL};
   emg_units units = {.n = 0};
   emg_decoded decoded = {.n_samples = 0};
   emg_status status;
@@ -387,7 +404,7 @@ static emg_status follow(follower *w, const emg_checkpoint *checkpoint, emg_deco
   emg_log(w->monitor, EMG_LOG_INFO, "decompose",
           "%.0f s of %d channels are followed in %lld blocks, units searched for in %lld places: "
           "memory = %g MiB",
-          (double)w->f.n_samples / w->f.rate_hz, w->f.n_channels, (long long)w->f.n_blocks,
+          (double)(w->f.end - w->f.begin) / w->f.rate_hz, w->f.n_channels, (long long)w->f.n_blocks,
           (long long)w->f.n_places, w->config->decompose.memory_mib);
   EMG_TRY_DONE(create_part(w, err));
   if (checkpoint) {
@@ -404,18 +421,27 @@ done:
 
 // --- recordings of any length ---
 
-static emg_status decompose_whole(follower *w, emg_decomposition *out, emg_error *err) {
-  w->n_most = emg_stream_length(w->stream);
+static emg_status decompose_whole(follower *w, const char *method, emg_decomposition *out,
+                                  emg_error *err) {
+  int64_t begin = w->f.begin;
+  emg_config config = *w->config;
+
+  config.decompose.from_s = config.decompose.to_s = 0;
+  w->n_most = w->f.end - begin;
   EMG_TRY(create_part(w, err));
-  EMG_TRY(read_part(w, 0, w->n_most, err));
-  return w->method->run(&w->part, w->config, w->monitor, out, err);
+  EMG_TRY(read_part(w, begin, w->f.end, err));
+  EMG_TRY(emg_decompose(method, &w->part, &config, w->monitor, out, err));
+  emg_status status = emg_window_restore(begin, w->f.n_samples, out, err);
+  if (status != EMG_OK) {
+    emg_decomposition_free(out);
+  }
+  return status;
 }
 
 emg_status emg_decompose_stream(const char *method, emg_stream *stream, const emg_config *config,
                                 const emg_checkpoint *checkpoint, const emg_monitor *monitor,
                                 emg_decomposition *out, emg_error *err) {
   follower w = {.config = config, .monitor = monitor, .stream = stream};
-  const emg_recording *header = emg_stream_header(stream);
   emg_error local = {.status = EMG_OK};
   emg_status status;
 
@@ -423,8 +449,10 @@ emg_status emg_decompose_stream(const char *method, emg_stream *stream, const em
   err = err ? err : &local;
   *out = (emg_decomposition){.source = {0}};
   EMG_TRY(emg_decompose_find(method, &w.method, err));
-  if (emg_decompose_fits(config, header->data.n_rows, emg_stream_length(stream), header->rate_hz)) {
-    status = decompose_whole(&w, out, err);
+  EMG_TRY(choose_window(&config->decompose, stream, &w.f.begin, &w.f.end, err));
+  w.f.n_samples = emg_stream_length(stream);
+  if (fits(config, stream, w.f.end - w.f.begin)) {
+    status = decompose_whole(&w, method, out, err);
   } else {
     status = follow(&w, checkpoint, out, err);
   }

@@ -153,6 +153,16 @@ static emg_status copy_figures(int n, const figures *units, emg_decomposition *o
   return EMG_OK;
 }
 
+static emg_status copy_findings(const emg_following *f, emg_decomposition *out, emg_error *err) {
+  if (!f->like.finding) {
+    return EMG_OK;
+  }
+  EMG_TRY(emg_alloc((size_t)f->n_channels, sizeof *out->channels, &out->channels, err));
+  memcpy(out->channels, f->like.finding, (size_t)f->n_channels * sizeof *out->channels);
+  out->n_channels = f->n_channels;
+  return EMG_OK;
+}
+
 static emg_status copy_averages(const emg_following *f, int n, const figures *units,
                                 emg_muap_bank *out, emg_error *err) {
   EMG_TRY(emg_muap_bank_create(n, f->n_channels, f->n_average_taps, f->average_origin, f->rate_hz,
@@ -183,6 +193,7 @@ emg_status emg_following_package(const emg_following *f, const struct emg_config
   EMG_TRY_DONE(copy_trains(f, n, units, &out->spikes, err));
   EMG_TRY_DONE(copy_figures(n, units, out, err));
   EMG_TRY_DONE(copy_averages(f, n, units, &out->muaps, err));
+  EMG_TRY_DONE(copy_findings(f, out, err));
 
 done:
   free(units);

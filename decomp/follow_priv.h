@@ -98,6 +98,7 @@ typedef struct {
 typedef struct {
   double rate_hz;
   int64_t n_samples;                   // of the recording
+  int64_t begin, end;                  // of what is decomposed of it
   int n_channels;                      // of the recording
   int n_average_taps, average_origin;  // of the averages of the recording
   int n_taps;                          // delays of the filters
@@ -112,6 +113,11 @@ typedef struct {
 } emg_following;
 
 void emg_following_free(emg_following *f);
+// Channels in use and their scale, of all parts, and what was found of each channel of the
+// recording; copies them.
+emg_status emg_following_set_channels(emg_following *f, int n, const int *channel,
+                                      const float *scale, const emg_channel_finding *finding,
+                                      emg_error *err);
 // Append a unit that is not known yet; copies the action potential.
 emg_status emg_following_add(emg_following *f, const float *muap, double weight, double interval_s,
                              emg_error *err);

@@ -22,6 +22,22 @@ void emg_following_free(emg_following *f) {
   *f = (emg_following){.n = 0};
 }
 
+emg_status emg_following_set_channels(emg_following *f, int n, const int *channel,
+                                      const float *scale, const emg_channel_finding *finding,
+                                      emg_error *err) {
+  size_t n_recorded = (size_t)f->n_channels;
+
+  EMG_TRY(emg_alloc((size_t)n, sizeof *channel, &f->like.channel, err));
+  EMG_TRY(emg_alloc((size_t)n, sizeof *scale, &f->like.scale, err));
+  EMG_TRY(emg_alloc(n_recorded, sizeof *finding, &f->like.finding, err));
+  memcpy(f->like.channel, channel, (size_t)n * sizeof *channel);
+  memcpy(f->like.scale, scale, (size_t)n * sizeof *scale);
+  memcpy(f->like.finding, finding, n_recorded * sizeof *finding);
+  f->like.n_recorded = f->n_channels;
+  f->like.signal.n_channels = n;
+  return EMG_OK;
+}
+
 static size_t muap_size(const emg_following *f) {
   return (size_t)(2 * f->half_window) * (size_t)f->like.signal.n_channels;
 }

@@ -49,9 +49,9 @@ emg_status emg_decompose_find(const char *name, const emg_decompose_method **met
 
 // --- recordings longer than memory ---
 
-// Whether the working set of a recording stays within config->decompose.memory_mib.
-bool emg_decompose_fits(const emg_config *config, int n_channels, int64_t n_samples,
-                        double rate_hz);
+// Whether the working set of a recording, or of the part from decompose.from_s to .to_s, stays
+// within decompose.memory_mib.
+bool emg_decompose_fits(const emg_config *config, const emg_stream *stream);
 
 // Where an interrupted run can go on.
 typedef struct {

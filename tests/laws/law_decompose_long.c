@@ -126,7 +126,7 @@ static emg_decomposition follow_file(const char *path, const emg_config *config)
   emg_decomposition found;
   emg_error err = {.status = EMG_OK};
 
-  assert_false(emg_decompose_fits(config, N_CHANNELS, N_SAMPLES, rate_hz));
+  assert_false(emg_decompose_fits(config, stream));
   if (emg_decompose_stream("ckc", stream, config, NULL, NULL, &found, &err) != EMG_OK) {
     fail_msg("%s", emg_error_message(&err));
   }
@@ -202,8 +202,10 @@ static void following_finds_what_the_whole_recording_gives(void **state) {
   whole_config.decompose.memory_mib = 1024;
   const emg_decomposition *followed = &steady_found;
   emg_decomposition whole;
+  emg_stream *stream = open_stream(steady_path);
 
-  assert_true(emg_decompose_fits(&whole_config, N_CHANNELS, N_SAMPLES, rate_hz));
+  assert_true(emg_decompose_fits(&whole_config, stream));
+  emg_stream_close(stream);
   assert_int_equal(emg_decompose("ckc", &steady.rec, &whole_config, NULL, &whole, NULL), EMG_OK);
   assert_all_agree(&followed->spikes, &whole.spikes, 0.95);
   assert_all_agree(&followed->spikes, &steady.truth, 0.98);
