@@ -245,7 +245,8 @@ static const cli_option options[] = {
     {0, "adapt", NULL, "with --filters: let them follow action potentials that change over minutes",
      false},
     {0, "resume", NULL,
-     "go on from OUT.h5.checkpoint, which an interrupted run of a recording longer than memory left",
+     "go on from OUT.h5.checkpoint, which an interrupted run of a recording longer than memory "
+     "left",
      false},
     CLI_READ_OPTIONS,
     {0, NULL, NULL, NULL, false},
@@ -288,7 +289,8 @@ const cli_command cli_decompose_command = {
         "Blind decomposition of a recording into the spike trains of motor units. The truth in a "
         "simulated file is not looked at. Faulty channels are found, named and left out. That "
         "no unit is found is an answer, not an error. A recording that needs more than "
-        "decompose.memory_mib of memory is decomposed block by block, with a checkpoint after each.",
+        "decompose.memory_mib of memory is decomposed block by block, with a checkpoint after "
+        "each.",
     .positionals = positionals,
     .min_positionals = 1,
     .max_positionals = 1,

@@ -47,8 +47,7 @@ static emg_status copy_header(const emg_stream *stream, emg_recording *out, emg_
   const emg_recording *header = emg_stream_header(stream);
 
   EMG_TRY(emg_recording_create(header->data.n_rows, 0, header->rate_hz, out, err));
-  memcpy(out->channels, header->channels,
-         (size_t)header->data.n_rows * sizeof *header->channels);
+  memcpy(out->channels, header->channels, (size_t)header->data.n_rows * sizeof *header->channels);
   return EMG_OK;
 }
 

@@ -245,7 +245,8 @@ static void write_quoted(FILE *out, const char *word) {
 }
 
 // Same inputs, same options that matter: the same text, whatever the output is called, however many
-// threads there are and however often the run was interrupted, because the text goes into the output and that must be the same bits.
+// threads there are and however often the run was interrupted, because the text goes into the
+// output and that must be the same bits.
 static emg_status compose_command_line(cli_args *args, emg_error *err) {
   size_t size;
   FILE *out = open_memstream(&args->command_line, &size);

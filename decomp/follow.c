@@ -53,15 +53,10 @@ static double budget_bytes(const emg_config *config) {
   return config->decompose.memory_mib * 1048576;
 }
 
-// The samples asked for by decompose.from_s and .to_s.
-static emg_status choose_window(const struct emg_config_decompose *config, const emg_stream *stream,
-                                int64_t *begin, int64_t *end, emg_error *err) {
-  emg_recording whole = *emg_stream_header(stream), window;
-
-  whole.data.n_cols = emg_stream_length(stream);
-  EMG_TRY(emg_window_cut(&whole, config, &window, begin, err));
-  *end = *begin + window.data.n_cols;
-  return EMG_OK;
+static emg_status choose_window(const emg_config *config, const emg_stream *stream, int64_t *begin,
+                                int64_t *end, emg_error *err) {
+  return emg_window_of(&config->decompose, emg_stream_header(stream)->rate_hz,
+                       emg_stream_length(stream), begin, end, err);
 }
 
 static bool fits(const emg_config *config, const emg_stream *stream, int64_t n_samples) {
@@ -73,7 +68,7 @@ static bool fits(const emg_config *config, const emg_stream *stream, int64_t n_s
 
 bool emg_decompose_fits(const emg_config *config, const emg_stream *stream) {
   int64_t begin, end;
-  return choose_window(&config->decompose, stream, &begin, &end, NULL) != EMG_OK ||
+  return choose_window(config, stream, &begin, &end, NULL) != EMG_OK ||
          fits(config, stream, end - begin);
 }
 
@@ -449,7 +444,7 @@ emg_status emg_decompose_stream(const char *method, emg_stream *stream, const em
   err = err ? err : &local;
   *out = (emg_decomposition){.source = {0}};
   EMG_TRY(emg_decompose_find(method, &w.method, err));
-  EMG_TRY(choose_window(&config->decompose, stream, &w.f.begin, &w.f.end, err));
+  EMG_TRY(choose_window(config, stream, &w.f.begin, &w.f.end, err));
   w.f.n_samples = emg_stream_length(stream);
   if (fits(config, stream, w.f.end - w.f.begin)) {
     status = decompose_whole(&w, method, out, err);

@@ -14,21 +14,28 @@
 
 // --- a window in time ---
 
-emg_status emg_window_cut(const emg_recording *rec, const struct emg_config_decompose *config,
-                          emg_recording *out, int64_t *begin, emg_error *err) {
-  int64_t n = rec->data.n_cols;
-  double rate_hz = rec->rate_hz > 0 ? rec->rate_hz : 0;
-  double end = config->to_s > 0 ? fmin(ceil(config->to_s * rate_hz - 1e-6), (double)n) : (double)n;
+emg_status emg_window_of(const struct emg_config_decompose *config, double rate_hz,
+                         int64_t n_samples, int64_t *begin, int64_t *end, emg_error *err) {
+  double n = (double)n_samples, rate = rate_hz > 0 ? rate_hz : 0;
 
-  *begin = (int64_t)fmin(floor(config->from_s * rate_hz + 1e-6), (double)n);
-  if (*begin > 0 && *begin >= n) {
+  *end = (int64_t)(config->to_s > 0 ? fmin(ceil(config->to_s * rate - 1e-6), n) : n);
+  *begin = (int64_t)fmin(floor(config->from_s * rate + 1e-6), n);
+  if (*begin > 0 && *begin >= n_samples) {
     return emg_fail(err, EMG_ERR_CONFIG,
                     "decompose.from_s = %g s is not before the end of the recording at %g s",
-                    config->from_s, (double)n / rate_hz);
+                    config->from_s, n / rate);
   }
+  return EMG_OK;
+}
+
+emg_status emg_window_cut(const emg_recording *rec, const struct emg_config_decompose *config,
+                          emg_recording *out, int64_t *begin, emg_error *err) {
+  int64_t n = rec->data.n_cols, end;
+
+  EMG_TRY(emg_window_of(config, rec->rate_hz, n, begin, &end, err));
   *out = *rec;
   out->data.data = n > 0 ? rec->data.data + *begin : rec->data.data;
-  out->data.n_cols = (int64_t)end - *begin;
+  out->data.n_cols = end - *begin;
   return EMG_OK;
 }
 

@@ -7,6 +7,10 @@
 
 #include <emgtwin/decompose.h>
 
+// Samples begin .. end - 1 of a recording are those from decompose.from_s to .to_s.
+// EMG_ERR_CONFIG if the window begins after the end.
+emg_status emg_window_of(const struct emg_config_decompose *config, double rate_hz,
+                         int64_t n_samples, int64_t *begin, int64_t *end, emg_error *err);
 // A view of the samples from decompose.from_s to decompose.to_s: shares everything with `rec`, so
 // it is not freed. EMG_ERR_CONFIG if the window begins after the end.
 emg_status emg_window_cut(const emg_recording *rec, const struct emg_config_decompose *config,
