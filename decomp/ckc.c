@@ -223,7 +223,9 @@ static emg_status take_candidates(ckc *c, const emg_whitener *whitener, int roun
     bool is_known;
     EMG_TRY_DONE(emg_is_known(&c->units, found->spikes, found->n_spikes, c->residual.rate_hz,
                               c->config->duplicate_agreement, &is_known, err));
-    if (!is_known && validated[i] >= c->config->validated_sil_min &&
+    if (!is_known &&
+        validated[i] >=
+            fmin(c->config->validated_sil_min, c->config->provisional_validated_sil_min) &&
         is_acceptable(c, provisional_rules(c->config), found->sil, &found->intervals,
                       found->n_spikes)) {
       EMG_TRY_DONE(add_unit(c, found, round, err));
@@ -340,12 +342,39 @@ static emg_status search_all(ckc *c, emg_error *err) {
   return EMG_OK;
 }
 
+// Units whose spikes do not show in a source made from their other half, with all other units taken
+// away, go.
+static emg_status drop_not_validated(ckc *c, emg_error *err) {
+  emg_whitener whitener;
+  emg_status status = EMG_OK;
+
+  EMG_TRY(emg_whitener_create(&c->residual, c->n_search_taps, &c->search, &whitener, err));
+  for (int i = c->units.n - 1; i >= 0 && status == EMG_OK; i--) {
+    emg_unit *unit = &c->units.items[i];
+    emg_candidate candidate = {.n_spikes = unit->n_spikes, .spikes = unit->spikes};
+    double sil = 0;
+    emg_unit_put(&c->residual, &c->units, i, 1);
+    status = emg_validate(&c->residual, &whitener, c->config, 1, &candidate, &sil, err);
+    if (sil < c->config->validated_sil_min) {
+      emg_units_remove(&c->units, i);
+    } else {
+      emg_unit_put(&c->residual, &c->units, i, -1);
+    }
+  }
+  emg_whitener_free(&whitener);
+  return status;
+}
+
 // All units once more against the final residual, then the rules of acceptance.
 static emg_status finish(ckc *c, emg_error *err) {
   int n_iterations = c->config->joint_iterations > 0 ? c->config->final_iterations : 1;
 
+  if (c->units.n == 0) {
+    return EMG_OK;
+  }
   EMG_TRY(iterate(c, n_iterations > 0 ? n_iterations : 1, c->config->keep_source, err));
-  return drop_unacceptable(c, final_rules(c->config), err);
+  EMG_TRY(drop_unacceptable(c, final_rules(c->config), err));
+  return drop_not_validated(c, err);
 }
 
 emg_status emg_ckc_run(const emg_recording *rec, const emg_config *config,

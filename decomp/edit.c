@@ -68,12 +68,24 @@ emg_status emg_editor_create(emg_decomposition *d, const emg_recording *rec,
   EMG_TRY(ensure_figures(d, err));
   EMG_TRY(emg_alloc(1, sizeof **out, out, err));
   **out = (emg_editor){.d = d, .rec = rec, .config = config, .monitor = monitor};
-  return EMG_OK;
+  if (!rec) {
+    return EMG_OK;
+  }
+  emg_status status = emg_spike_picker_create(
+      rec->data.n_cols, emg_refractory_samples(&config->decompose, rec->rate_hz), &(*out)->picker,
+      err);
+  if (status != EMG_OK) {
+    emg_editor_free(*out);
+    *out = NULL;
+  }
+  return status;
 }
 
 void emg_editor_free(emg_editor *editor) {
   if (editor) {
     emg_edit_workspace_free(&editor->w);
+    emg_spike_picker_free(&editor->picker);
+    emg_filters_learner_free(editor->learner);
   }
   free(editor);
 }
@@ -314,10 +326,10 @@ static emg_status make_next(emg_editor *editor, const plan *p, emg_decomposition
   EMG_TRY_DONE(make_units(d, p, &made, err));
   EMG_TRY_DONE(replace_units(d, p->n_before, p->before, p->n_after, p->after, &made, next, err));
   if (p->is_measured && p->n_after > 0) {
-    EMG_TRY_DONE(emg_edit_fit(editor, &next->spikes, err));
     for (int i = 0; i < p->n_after; i++) {
       EMG_TRY_DONE(emg_edit_measure(editor, next, p->after[i], err));
     }
+    EMG_TRY_DONE(emg_edit_learn(editor, next, p->n_after, p->after, err));
   }
 
 done:

@@ -5,22 +5,27 @@
 #include <emgtwin/edit.h>
 
 #include "ckc_priv.h"
+#include "online_priv.h"
 
-// The recording as it is worked on; made ready when the first operation needs it.
+// The part of the recording that was decomposed, of all channels or of one grid, as it is worked
+// on.
 typedef struct {
+  bool is_ready;
+  char group[32];        // the grid, "" for all channels
+  emg_recording window;  // a view of the recording, with states of channels of its own
+  int64_t begin;         // of the window, in samples of the recording
   emg_prepared prepared;
   int n_taps, n_dimensions, n_delays;
   int64_t half_window, refractory;
   emg_spans whole, search;
-  emg_signal residual;       // the recording less the action potentials of all units
-  const emg_spikes *trains;  // of the last fit
+  emg_signal residual;       // the signal less the action potentials of all units
   emg_units units;           // with the action potentials, in the order of the trains
-  double *covariance;        // [D][D] of the residual, with a ridge
-  double *system;            // [D][D] scratch
-  double *views;             // [n_delays][D] scratch
+  const emg_spikes *trains;  // of the last fit, in samples of the recording
+  emg_whitener inverse;      // of the residual's covariance
+  float *views, *images;     // [D][n_delays] scratch
+  double *sum;               // [D] scratch
   int64_t *places;           // scratch for the spikes of a unit
   int64_t n_places;
-  emg_spike_picker picker;
 } emg_edit_workspace;
 
 struct emg_editor {
@@ -28,8 +33,9 @@ struct emg_editor {
   const emg_recording *rec;
   const emg_config *config;
   const emg_monitor *monitor;
-  bool is_ready;
+  emg_spike_picker picker;  // for sources of the whole recording
   emg_edit_workspace w;
+  emg_filters_learner *learner;
 };
 
 // A unit's filter in the recording less all other units.
@@ -41,8 +47,9 @@ typedef struct {
 void emg_edit_filter_free(emg_edit_filter *filter);
 
 void emg_edit_workspace_free(emg_edit_workspace *w);
-// Least-squares action potentials of all trains, the residual and its covariance.
-emg_status emg_edit_fit(emg_editor *editor, const emg_spikes *trains, emg_error *err);
+// Least-squares action potentials of all trains of `d`, the residual and its covariance, in the
+// channels that the unit was found in.
+emg_status emg_edit_fit(emg_editor *editor, const emg_decomposition *d, int unit, emg_error *err);
 // After a fit: the filter of a unit from its spikes in begin .. end - 1, f = C^-1 SUM xe(s +
 // delay), at the delay where it stands out most, and its source y[n_samples], with peaks at the
 // spikes.
@@ -50,8 +57,11 @@ emg_status emg_edit_source(emg_editor *editor, int unit, int64_t begin, int64_t 
                            emg_edit_filter *out, float *y, emg_error *err);
 // The source of a unit as the user sees it, malloc'ed: the one that is kept, else made anew.
 emg_status emg_edit_current_source(emg_editor *editor, int unit, float **y, emg_error *err);
-// Figures, source, averages and separation filter of a unit of `d`, after a fit to its trains.
+// Figures, source and averages of a unit of `d`.
 emg_status emg_edit_measure(emg_editor *editor, emg_decomposition *d, int unit, emg_error *err);
+// Separation filters of units of `d` for new data, if it has any.
+emg_status emg_edit_learn(emg_editor *editor, emg_decomposition *d, int n, const int *units,
+                          emg_error *err);
 
 // Spikes of one unit, malloc'ed and ascending.
 typedef struct {

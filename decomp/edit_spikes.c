@@ -101,7 +101,7 @@ static emg_status add_near(const emg_editor *editor, const emg_edit_operation *o
 // Peaks in the range, the highest first, a refractory time from each other and from all spikes.
 static emg_status add_range(emg_editor *editor, const emg_edit_operation *op, const float *y,
                             emg_edit_train *made, emg_error *err) {
-  emg_spike_picker *picker = &editor->w.picker;
+  emg_spike_picker *picker = &editor->picker;
   int64_t n = emg_find_peaks(picker, y, editor->d->spikes.n_samples), n_before = made->n;
 
   for (int64_t i = 0; i < n; i++) {
@@ -125,7 +125,7 @@ emg_status emg_edit_add(emg_editor *editor, const emg_edit_operation *op, emg_ed
   emg_status status;
 
   EMG_TRY_DONE(emg_edit_current_source(editor, op->unit, &y, err));
-  int64_t n_more = op->n_times > 0 ? op->n_times : emg_spike_picker_capacity(&editor->w.picker);
+  int64_t n_more = op->n_times > 0 ? op->n_times : emg_spike_picker_capacity(&editor->picker);
   EMG_TRY_DONE(emg_edit_train_copy(&editor->d->spikes, op->unit, n_more, made, err));
   status =
       op->n_times > 0 ? add_near(editor, op, y, made, err) : add_range(editor, op, y, made, err);
@@ -301,7 +301,7 @@ static double detection_level(const emg_spike_picker *picker, int64_t n_peaks,
 static void detect_in_range(emg_editor *editor, const emg_edit_operation *op, const float *y,
                             emg_edit_train *made) {
   const double artefact = 2;  // nothing a unit of height 1 reaches
-  emg_spike_picker *picker = &editor->w.picker;
+  emg_spike_picker *picker = &editor->picker;
   int64_t n_peaks = emg_find_peaks(picker, y, editor->d->spikes.n_samples), n_kept = 0;
   emg_edit_range wanted = op->range;
 
@@ -328,9 +328,9 @@ emg_status emg_edit_redetect(emg_editor *editor, const emg_edit_operation *op, e
   float *y = NULL;
   emg_status status;
 
-  EMG_TRY_DONE(emg_edit_fit(editor, &editor->d->spikes, err));
+  EMG_TRY_DONE(emg_edit_fit(editor, editor->d, op->unit, err));
   EMG_TRY_DONE(emg_edit_train_copy(&editor->d->spikes, op->unit,
-                                   emg_spike_picker_capacity(&editor->w.picker), made, err));
+                                   emg_spike_picker_capacity(&editor->picker), made, err));
   if (op->keep_spikes) {
     goto done;
   }

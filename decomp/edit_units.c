@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <base/lin.h>
 #include <emgtwin/array.h>
 
 // --- merge ---
@@ -57,41 +56,35 @@ emg_status emg_edit_merge(emg_editor *editor, const emg_edit_operation *op, emg_
 typedef struct {
   const emg_edit_workspace *w;
   int64_t n, delay;
-  const int64_t *spikes;
-  double *mean;             // [D]
-  double *inverse;          // [D][D] of the covariance
-  double *sum, *direction;  // [D] scratch
+  const int64_t *places;  // of the spikes in the window
+  double *mean, *sum;     // [D]
+  float *vector, *image;  // [D] scratch
 } snapshots;
 
 static const float *snapshot(const snapshots *s, int64_t i) {
-  return emg_signal_row(&s->w->residual, s->spikes[i] + s->delay - s->w->n_taps + 1);
+  return emg_signal_row(&s->w->residual, s->places[i] + s->delay - s->w->n_taps + 1);
 }
 
 static void snapshots_free(snapshots *s) {
   free(s->mean);
-  free(s->inverse);
   free(s->sum);
-  free(s->direction);
+  free(s->vector);
+  free(s->image);
 }
 
 static emg_status snapshots_create(snapshots *s, emg_error *err) {
-  int n = s->w->n_dimensions;
-  size_t size = (size_t)n;
+  size_t size = (size_t)s->w->n_dimensions;
 
-  EMG_TRY(emg_alloc(size, sizeof(double), &s->mean, err));
-  EMG_TRY(emg_alloc(size, sizeof(double), &s->sum, err));
-  EMG_TRY(emg_alloc(size, sizeof(double), &s->direction, err));
-  EMG_TRY(emg_alloc_aligned(size * size, sizeof(double), &s->inverse, err));
+  EMG_TRY(emg_alloc(size, sizeof *s->mean, &s->mean, err));
+  EMG_TRY(emg_alloc(size, sizeof *s->sum, &s->sum, err));
+  EMG_TRY(emg_alloc_aligned(size, sizeof *s->vector, &s->vector, err));
+  EMG_TRY(emg_alloc_aligned(size, sizeof *s->image, &s->image, err));
   for (int64_t i = 0; i < s->n; i++) {
-    for (int d = 0; d < n; d++) {
+    for (size_t d = 0; d < size; d++) {
       s->mean[d] += snapshot(s, i)[d] / (double)s->n;
     }
   }
-  for (size_t d = 0; d < size; d++) {
-    s->inverse[d * size + d] = 1;
-  }
-  memcpy(s->w->system, s->w->covariance, size * size * sizeof(double));
-  return emg_solve_spd(n, s->w->system, n, s->inverse, err);
+  return EMG_OK;
 }
 
 // scores <- G scores for the matrix G_ij = (x_i - m)' C^-1 (x_j - m) of whitened snapshots, made
@@ -107,12 +100,15 @@ static double iterate(const snapshots *s, double *scores) {
       s->sum[d] += scores[i] * (x[d] - s->mean[d]);
     }
   }
-  emg_dgemm(0, 0, n, 1, n, 1, s->inverse, n, s->sum, 1, 0, s->direction, 1);
+  for (int d = 0; d < n; d++) {
+    s->vector[d] = (float)s->sum[d];
+  }
+  emg_whitener_apply(&s->w->inverse, 1, s->vector, s->image);
   for (int64_t i = 0; i < s->n; i++) {
     const float *x = snapshot(s, i);
     scores[i] = 0;
     for (int d = 0; d < n; d++) {
-      scores[i] += s->direction[d] * (x[d] - s->mean[d]);
+      scores[i] += s->image[d] * (x[d] - s->mean[d]);
     }
     length += scores[i] * scores[i];
   }
@@ -141,39 +137,24 @@ static void first_component(const snapshots *s, double *scores) {
   }
 }
 
-static int compare_doubles(const void *a, const void *b) {
+static int compare_descending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
+  return (x < y) - (x > y);
 }
 
-// Level between the two classes of values with the least squared distance within them, found
-// exactly; at most `n - 2` values and at least 2 are above it.
-static double two_means(int64_t n, double *sorted) {
-  double total = 0, low = 0, most = -1, level = 0;
-
-  qsort(sorted, (size_t)n, sizeof *sorted, compare_doubles);
-  for (int64_t i = 0; i < n; i++) {
-    total += sorted[i];
-  }
-  for (int64_t k = 1; k < n; k++) {
-    low += sorted[k - 1];
-    double between = low * low / (double)k + (total - low) * (total - low) / (double)(n - k);
-    if (k >= 2 && k <= n - 2 && between > most) {
-      most = between;
-      level = 0.5 * (sorted[k - 1] + sorted[k]);
-    }
-  }
-  return level;
+// Level that divides n values in the two classes with least squared distance to their means, 2 or
+// more in each.
+static double two_means(int64_t n, double *values) {
+  qsort(values, (size_t)n, sizeof *values, compare_descending);
+  int64_t n_high = emg_two_classes(values, n);
+  n_high = n_high < 2 ? 2 : n_high > n - 2 ? n - 2 : n_high;
+  return 0.5 * (values[n_high - 1] + values[n_high]);
 }
 
-// Scores of the spikes of a unit of the last fit, and the level that tells two classes apart.
-static emg_status classify(emg_editor *editor, int unit, int64_t delay, double *scores,
-                           double *level, emg_error *err) {
-  const emg_spikes *trains = editor->w.trains;
-  snapshots s = {.w = &editor->w,
-                 .n = emg_spikes_count(trains, unit),
-                 .delay = delay,
-                 .spikes = emg_spikes_of(trains, unit)};
+// Scores of n spikes of a unit of the last fit, and the level that tells two classes apart.
+static emg_status classify(emg_editor *editor, int unit, int64_t delay, int64_t n,
+                           const int64_t *places, double *scores, double *level, emg_error *err) {
+  snapshots s = {.w = &editor->w, .n = n, .delay = delay, .places = places};
   double *sorted = NULL;
   emg_status status;
 
@@ -181,9 +162,9 @@ static emg_status classify(emg_editor *editor, int unit, int64_t delay, double *
   emg_unit_put(&editor->w.residual, &editor->w.units, unit, 1);
   EMG_TRY_DONE(snapshots_create(&s, err));
   first_component(&s, scores);
-  EMG_TRY_DONE(emg_alloc((size_t)s.n, sizeof *sorted, &sorted, err));
-  memcpy(sorted, scores, (size_t)s.n * sizeof *sorted);
-  *level = two_means(s.n, sorted);
+  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *sorted, &sorted, err));
+  memcpy(sorted, scores, (size_t)n * sizeof *sorted);
+  *level = two_means(n, sorted);
 
 done:
   emg_unit_put(&editor->w.residual, &editor->w.units, unit, -1);
@@ -197,20 +178,32 @@ done:
 static emg_status part_by_shape(emg_editor *editor, int unit, emg_edit_train made[2],
                                 emg_error *err) {
   const emg_spikes *trains = &editor->d->spikes;
-  int64_t n = emg_spikes_count(trains, unit);
+  const int64_t *train = emg_spikes_of(trains, unit), n = emg_spikes_count(trains, unit);
   emg_edit_filter filter = {0};
   double *scores = NULL, level = 0;
+  int64_t *places = NULL;
   float *y = NULL;
   emg_status status;
 
-  EMG_TRY_DONE(emg_edit_fit(editor, trains, err));
+  EMG_TRY_DONE(emg_edit_fit(editor, editor->d, unit, err));
   EMG_TRY_DONE(emg_alloc_aligned((size_t)trains->n_samples, sizeof *y, &y, err));
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *scores, &scores, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *places, &places, err));
+  for (int64_t i = 0; i < n; i++) {
+    places[i] = train[i] - editor->w.begin;
+    if (places[i] < 0 || places[i] >= editor->w.residual.n_samples) {
+      status = emg_fail(err, EMG_ERR_ARG,
+                        "unit %d has spikes outside the part that was decomposed; split it at a "
+                        "time, or delete them",
+                        unit);
+      goto done;
+    }
+  }
   EMG_TRY_DONE(emg_edit_source(editor, unit, 0, INT64_MAX, &filter, y, err));
-  EMG_TRY_DONE(classify(editor, unit, filter.delay, scores, &level, err));
+  EMG_TRY_DONE(classify(editor, unit, filter.delay, n, places, scores, &level, err));
   for (int64_t i = 0; i < n; i++) {
     emg_edit_train *part = &made[scores[i] > level];
-    part->spikes[part->n++] = emg_spikes_of(trains, unit)[i];
+    part->spikes[part->n++] = train[i];
   }
   bool is_swapped = made[1].n > made[0].n || (made[1].n == made[0].n && scores[0] > level);
   if (is_swapped) {
@@ -222,6 +215,7 @@ static emg_status part_by_shape(emg_editor *editor, int unit, emg_edit_train mad
 done:
   emg_edit_filter_free(&filter);
   free(scores);
+  free(places);
   free(y);
   return status;
 }

@@ -16,7 +16,7 @@
 // of all units together and the covariance of the whole signal: in new data the other units are
 // there as well, so they belong to what it must reject. Averages at the spikes would do for units
 // that stand out; of the others they keep the neighbours' parts.
-typedef struct {
+struct emg_filters_learner {
   const struct emg_config_decompose *config;
   emg_prepared prepared;  // which channels can be used
   emg_signal signal;      // these, causally filtered, of unit median root mean square
@@ -26,16 +26,20 @@ typedef struct {
   double *factor;  // [D][D], lower Cholesky factor of covariance + ridge
   emg_units units;
   int64_t *shift;  // of each unit: samples from the train given to its centre of energy
-} learner;
+};
+typedef struct emg_filters_learner learner;
 
 enum { SPIKES_LEAST = 10 };  // fewer leave more noise than action potential in an average
 
-static void learner_free(learner *l) {
-  emg_prepared_free(&l->prepared);
-  emg_signal_free(&l->signal);
-  free(l->factor);
-  emg_units_free(&l->units);
-  free(l->shift);
+void emg_filters_learner_free(learner *l) {
+  if (l) {
+    emg_prepared_free(&l->prepared);
+    emg_signal_free(&l->signal);
+    free(l->factor);
+    emg_units_free(&l->units);
+    free(l->shift);
+  }
+  free(l);
 }
 
 // Long filters reject more, as long as the recording has several samples for each of their rows.
@@ -166,9 +170,13 @@ static bool has_enough_spikes(const emg_spikes *spikes, int u) {
 static emg_status fit_action_potentials(learner *l, const emg_spikes *spikes, emg_error *err) {
   const int sweeps = 4;
   emg_signal residual = {0};
-  int64_t *moved = NULL;
+  int64_t *moved = NULL, half_window = l->units.half_window;
   emg_status status;
 
+  emg_units_free(&l->units);  // of trains before
+  l->units.half_window = half_window;
+  free(l->shift);
+  l->shift = NULL;
   EMG_TRY_DONE(emg_alloc((size_t)spikes->n_units, sizeof *l->shift, &l->shift, err));
   EMG_TRY_DONE(emg_alloc((size_t)spikes->offsets[spikes->n_units], sizeof *moved, &moved, err));
   for (int u = 0; u < spikes->n_units; u++) {
@@ -237,7 +245,7 @@ static double best_view(const learner *l, const emg_unit *unit, int n, const int
 enum { VIEWS = 12 };
 
 // Coarse over all delays at which the filter sees half of its length or more, then between these.
-static emg_status learn_unit(const learner *l, int u, emg_filters *out, emg_error *err) {
+static emg_status learn_unit(const learner *l, int u, int row, emg_filters *out, emg_error *err) {
   const emg_unit *unit = &l->units.items[u];
   int64_t first = l->n_taps / 2, last = 2 * l->units.half_window + l->n_taps / 2;
   double step = (double)(last - first) / (VIEWS - 1), *views;
@@ -256,23 +264,24 @@ static emg_status learn_unit(const learner *l, int u, emg_filters *out, emg_erro
   }
   double power = best_view(l, unit, 7, end, views, views + size, &best);
 
-  float *weights = out->weights + (ptrdiff_t)u * l->n_dimensions;
+  float *weights = out->weights + (ptrdiff_t)row * l->n_dimensions;
   const double *f = views + size + (ptrdiff_t)best * l->n_dimensions;
   for (int d = 0; d < l->n_dimensions; d++) {
     weights[d] = power > 0 ? (float)(f[d] / power / l->size_uv) : 0;
   }
-  out->delay[u] = (int32_t)(end[best] - l->units.half_window + l->shift[u]);
+  out->delay[row] = (int32_t)(end[best] - l->units.half_window + l->shift[u]);
   free(views);
   return EMG_OK;
 }
 
-static emg_status learn_all(const learner *l, const emg_spikes *spikes, emg_filters *out,
-                            emg_error *err) {
+static emg_status learn_all(const learner *l, const emg_spikes *spikes, const int *which,
+                            emg_filters *out, emg_error *err) {
   int n_failed = 0;
 
 #pragma omp parallel for schedule(dynamic) reduction(+ : n_failed)
-  for (int u = 0; u < out->n_units; u++) {
-    n_failed += has_enough_spikes(spikes, u) && learn_unit(l, u, out, NULL) != EMG_OK;
+  for (int row = 0; row < out->n_units; row++) {
+    int u = which[row];
+    n_failed += has_enough_spikes(spikes, u) && learn_unit(l, u, row, out, NULL) != EMG_OK;
   }
   if (n_failed > 0) {
     return emg_fail(err, EMG_ERR_MEMORY, "there is no memory for the filters of %d units",
@@ -346,8 +355,8 @@ static void gather_filters(const learner *l, const emg_filters *out, int first, 
   }
 }
 
-static emg_status learn_thresholds(const learner *l, const emg_spikes *spikes, emg_filters *out,
-                                   emg_error *err) {
+static emg_status learn_thresholds(const learner *l, const emg_spikes *spikes, const int *which,
+                                   emg_filters *out, emg_error *err) {
   enum { GROUP = 16 };  // sources held at a time
   int64_t n_samples = l->signal.n_samples;
   emg_spike_picker picker = {0};
@@ -364,10 +373,11 @@ static emg_status learn_thresholds(const learner *l, const emg_spikes *spikes, e
     EMG_TRY_DONE(
         emg_extended_filter(&l->signal, l->n_taps, &l->whole, filters, n, sources, n_samples, err));
     for (int i = 0; i < n; i++) {
-      int u = first + i;
+      int u = which[first + i];
       emg_find_peaks(&picker, sources + i * n_samples, n_samples);
       if (has_enough_spikes(spikes, u)) {
-        learn_threshold(&picker, emg_spikes_of(spikes, u), emg_spikes_count(spikes, u), u, out);
+        learn_threshold(&picker, emg_spikes_of(spikes, u), emg_spikes_count(spikes, u), first + i,
+                        out);
       }
     }
   }
@@ -395,10 +405,46 @@ static void describe(const learner *l, const emg_recording *rec, emg_filters *ou
   }
 }
 
+emg_status emg_filters_learner_create(const emg_recording *rec, const emg_config *config,
+                                      emg_filters_learner **out, emg_error *err) {
+  emg_init();
+  EMG_TRY(emg_alloc(1, sizeof **out, out, err));
+  (*out)->config = &config->decompose;
+  emg_status status = start(*out, rec, config, err);
+  if (status == EMG_OK) {
+    status = factorise(*out, err);
+  }
+  if (status != EMG_OK) {
+    emg_filters_learner_free(*out);
+    *out = NULL;
+  }
+  return status;
+}
+
+emg_status emg_filters_learner_learn(emg_filters_learner *l, const emg_recording *rec,
+                                     const emg_spikes *spikes, int n, const int *which,
+                                     emg_filters *out, emg_error *err) {
+  emg_status status;
+
+  *out = (emg_filters){0};
+  EMG_TRY_DONE(fit_action_potentials(l, spikes, err));
+  EMG_TRY_DONE(emg_filters_create(n, l->n_taps, l->signal.n_channels, out, err));
+  describe(l, rec, out);
+  EMG_TRY_DONE(learn_all(l, spikes, which, out, err));
+  EMG_TRY_DONE(learn_thresholds(l, spikes, which, out, err));
+
+done:
+  if (status != EMG_OK) {
+    emg_filters_free(out);
+  }
+  return status;
+}
+
 emg_status emg_filters_learn(const emg_recording *rec, const emg_spikes *spikes,
                              const emg_config *config, const emg_monitor *monitor, emg_filters *out,
                              emg_error *err) {
-  learner l = {.config = &config->decompose};
+  emg_filters_learner *l = NULL;
+  int *which = NULL;
   emg_status status;
 
   emg_init();
@@ -413,20 +459,17 @@ emg_status emg_filters_learn(const emg_recording *rec, const emg_spikes *spikes,
                     spikes->rate_hz, rec->rate_hz);
   }
   EMG_TRY(emg_spikes_check(spikes, err));
-  EMG_TRY_DONE(start(&l, rec, config, err));
-  EMG_TRY_DONE(factorise(&l, err));
-  EMG_TRY_DONE(fit_action_potentials(&l, spikes, err));
-  EMG_TRY_DONE(emg_filters_create(spikes->n_units, l.n_taps, l.signal.n_channels, out, err));
-  describe(&l, rec, out);
-  EMG_TRY_DONE(learn_all(&l, spikes, out, err));
-  EMG_TRY_DONE(learn_thresholds(&l, spikes, out, err));
+  EMG_TRY_DONE(emg_filters_learner_create(rec, config, &l, err));
+  EMG_TRY_DONE(emg_alloc((size_t)spikes->n_units, sizeof *which, &which, err));
+  for (int u = 0; u < spikes->n_units; u++) {
+    which[u] = u;
+  }
+  EMG_TRY_DONE(emg_filters_learner_learn(l, rec, spikes, spikes->n_units, which, out, err));
   emg_log(monitor, EMG_LOG_INFO, "filters", "units = %d, taps = %d, rows = %d", out->n_units,
-          l.n_taps, l.n_dimensions);
+          l->n_taps, l->n_dimensions);
 
 done:
-  learner_free(&l);
-  if (status != EMG_OK) {
-    emg_filters_free(out);
-  }
+  emg_filters_learner_free(l);
+  free(which);
   return status;
 }

@@ -198,6 +198,13 @@ static inline void assert_same_unit(const emg_decomposition *a, int u, const emg
                       N_SAMPLES * sizeof(float));
   assert_memory_equal(emg_muap_row(&a->muaps, u, 0), emg_muap_row(&b->muaps, v, 0),
                       (size_t)a->muaps.n_channels * (size_t)a->muaps.n_taps * sizeof(float));
+  size_t n_weights = (size_t)a->filters.n_taps * (size_t)a->filters.n_channels;
+  if (a->filters.n_units > 0) {
+    assert_memory_equal(a->filters.weights + (size_t)u * n_weights,
+                        b->filters.weights + (size_t)v * n_weights, n_weights * sizeof(float));
+    assert_memory_equal(&a->filters.threshold[u], &b->filters.threshold[v], sizeof(double));
+    assert_int_equal(a->filters.delay[u], b->filters.delay[v]);
+  }
   assert_int_equal(a->flags ? a->flags[u] : 0, b->flags ? b->flags[v] : 0);
   assert_int_equal(a->locked ? a->locked[u] : 0, b->locked ? b->locked[v] : 0);
 }

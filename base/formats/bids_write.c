@@ -180,11 +180,12 @@ static emg_status add_channels(data_set *d, emg_error *err) {
                   "status_description\n");
   for (int c = 0; c < e->rec->data.n_rows; c++) {
     const emg_channel *channel = &e->rec->channels[c];
-    bool is_good = channel->state == EMG_CHANNEL_GOOD;
+    emg_channel_state state = emg_export_state(e, c);
+    bool is_good = state == EMG_CHANNEL_GOOD;
     group_name(channel, group);
     emg_buffer_print(&out, "%s\tEMG\t%s\tE%d\tn/a\t%s\t%s\t%s\n", d->labels[c],
                      e->rec->is_physical ? "uV" : "n/a", c + 1, group, is_good ? "good" : "bad",
-                     is_good ? "n/a" : emg_channel_state_name(channel->state));
+                     is_good ? "n/a" : emg_channel_state_name(state));
   }
   for (int a = 0; a < e->n_aux; a++) {
     emg_buffer_print(&out, "%s\tMISC\t%s\tn/a\tn/a\tn/a\tgood\tn/a\n",

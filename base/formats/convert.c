@@ -147,11 +147,20 @@ static bool any_place(const emg_recording *rec, bool is_position) {
   return false;
 }
 
-static int count_bad(const emg_recording *rec) {
+emg_channel_state emg_export_state(const emg_export *e, int channel) {
+  const emg_decomposition *d = e->found;
+  emg_channel_state state = e->rec->channels[channel].state;
+  bool is_known = d && d->channels && d->n_channels == e->rec->data.n_rows &&
+                  d->channels[channel].state != EMG_CHANNEL_UNUSED;
+
+  return state == EMG_CHANNEL_GOOD && is_known ? d->channels[channel].state : state;
+}
+
+static int count_bad(const emg_export *e) {
   int n = 0;
 
-  for (int c = 0; c < rec->data.n_rows; c++) {
-    n += rec->channels[c].state != EMG_CHANNEL_GOOD;
+  for (int c = 0; c < e->rec->data.n_rows; c++) {
+    n += emg_export_state(e, c) != EMG_CHANNEL_GOOD;
   }
   return n;
 }
@@ -167,7 +176,7 @@ static void note_recording_losses(const emg_export *e, unsigned keeps, char *los
   list(lost, size, !(keeps & EMG_KEEPS_GRID) && any_place(rec, false), "rows and columns");
   list(lost, size, !(keeps & EMG_KEEPS_POSITIONS) && any_place(rec, true), "electrode positions");
   list(lost, size, !(keeps & EMG_KEEPS_NAMES), "names of channels");
-  list(lost, size, !(keeps & EMG_KEEPS_STATES) && count_bad(rec) > 0, "which channels are bad");
+  list(lost, size, !(keeps & EMG_KEEPS_STATES) && count_bad(e) > 0, "which channels are bad");
   list(lost, size, e->contents->clean && e->contents->clean->n_rows > 0, "the clean signal");
   list(lost, size, e->contents->noise && e->contents->noise->n_rows > 0, "the noise");
 }
@@ -184,6 +193,7 @@ static void note_unit_losses(const emg_export *e, unsigned keeps, char *lost, si
   list(lost, size, d && d->sil && !(keeps & EMG_KEEPS_SIL), "SIL");
   list(lost, size, d && d->pnr_db && !(keeps & EMG_KEEPS_PNR), "PNR");
   list(lost, size, d && d->filters.n_units > 0, "separation filters");
+  list(lost, size, d && d->edits.n_steps > 0, "the log of edits");
   list(lost, size, (d && d->muaps.n_units > 0) || (e->is_truth && truth->muaps.n_units > 0),
        "action potentials");
   list(lost, size, e->is_truth && truth->units.n_columns > 0, "parameters of the motor units");

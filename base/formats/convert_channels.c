@@ -76,7 +76,8 @@ enum { N_COLUMNS = 8 };
 static const char *const columns[N_COLUMNS] = {"name", "group", "row",  "column",
                                                "x_mm", "y_mm",  "z_mm", "state"};
 
-static void write_value(emg_json *json, const emg_channel *channel, int column) {
+static void write_value(emg_json *json, const emg_export *e, int c, int column) {
+  const emg_channel *channel = &e->rec->channels[c];
   const double values[] = {0,
                            0,
                            channel->row,
@@ -84,7 +85,7 @@ static void write_value(emg_json *json, const emg_channel *channel, int column) 
                            channel->x_mm,
                            channel->y_mm,
                            channel->z_mm,
-                           channel->state};
+                           emg_export_state(e, c)};
 
   if (column < 2) {
     emg_json_text(json, NULL, column == 0 ? channel->name : channel->group);
@@ -93,11 +94,11 @@ static void write_value(emg_json *json, const emg_channel *channel, int column) 
   }
 }
 
-void emg_channels_write(const emg_recording *rec, emg_json *json) {
+void emg_channels_write(const emg_export *e, emg_json *json) {
   for (int k = 0; k < N_COLUMNS; k++) {
     emg_json_array(json, columns[k]);
-    for (int c = 0; c < rec->data.n_rows; c++) {
-      write_value(json, &rec->channels[c], k);
+    for (int c = 0; c < e->rec->data.n_rows; c++) {
+      write_value(json, e, c, k);
     }
     emg_json_end(json);
   }

@@ -46,6 +46,8 @@ static inline double emg_export_scale(const emg_export *e) {
 static inline double emg_export_sil(const emg_export *e, int u) {
   return e->found && e->found->sil ? e->found->sil[e->unit[u]] : NAN;
 }
+// State of a channel: what the recording says, or what the decomposition found.
+emg_channel_state emg_export_state(const emg_export *e, int channel);
 // Source of exported unit u, NULL if it was not kept.
 const float *emg_export_source(const emg_export *e, int u);
 // 1 where unit u discharges and 0 elsewhere, n_samples of them: what stands for a source that was
@@ -61,7 +63,7 @@ bool emg_export_has_grid(const emg_recording *rec);
 
 // Members name, group, row, column, x_mm, y_mm, z_mm, state, each an array: how formats that take
 // entries of others keep the channels. Written into an object that is open; read from one.
-void emg_channels_write(const emg_recording *rec, emg_json *json);
+void emg_channels_write(const emg_export *e, emg_json *json);
 void emg_channels_read(emg_json_cursor *c, emg_recording *rec);
 
 // A text as JSON string with its quotes.

@@ -90,7 +90,7 @@ static emg_status write_discarded(const emg_export *e, const layout *grid, emg_b
   EMG_TRY(emg_alloc((size_t)n + 1, sizeof *marks, &marks, err));
   for (int i = 0; i < n; i++) {
     int c = grid->channel[i];
-    marks[i] = c < 0 || e->rec->channels[c].state != EMG_CHANNEL_GOOD;
+    marks[i] = c < 0 || emg_export_state(e, c) != EMG_CHANNEL_GOOD;
   }
   emg_mat5_doubles(out, "discardChannelsVec", grid->n_rows, grid->n_columns, marks);
   free(marks);

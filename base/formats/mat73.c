@@ -262,19 +262,26 @@ static bool to_samples(numbers *m) {
   return true;
 }
 
-// Discharge times: a cell per grid and unit, empty where a grid has fewer units than another.
+// Discharge times, edited ones first: a cell per grid and unit, column by column, empty where a
+// grid has fewer units than another. Read grid by grid.
 static emg_status read_labels(emg_h5 *file, emg_recording *out, emg_error *err) {
   cell_path *cells = NULL;
   numbers *trains = NULL;
   int64_t *counts = NULL;
+  const char *path = emg_h5_has(file, "edition/Dischargetimes") ? "edition/Dischargetimes"
+                                                                : "signal/Dischargetimes";
+  double stated = read_scalar(file, "signal/ngrid");
   int n_cells, n = 0;
   emg_status status;
 
-  EMG_TRY_DONE(read_cells(file, "signal/Dischargetimes", &n_cells, &cells, err));
+  EMG_TRY_DONE(read_cells(file, path, &n_cells, &cells, err));
+  int n_grids = stated >= 1 && stated <= n_cells && n_cells % (int)stated == 0 ? (int)stated : 1;
+  int n_columns = n_cells / n_grids;
   EMG_TRY_DONE(emg_alloc((size_t)n_cells + 1, sizeof *trains, &trains, err));
   EMG_TRY_DONE(emg_alloc((size_t)n_cells + 1, sizeof *counts, &counts, err));
   for (int i = 0; i < n_cells; i++) {
-    status = read_numbers(file, cells[i], &trains[n], err);
+    int cell = i / n_columns + i % n_columns * n_grids;
+    status = read_numbers(file, cells[cell], &trains[n], err);
     if (status != EMG_OK) {
       n++;
       goto done;

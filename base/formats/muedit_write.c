@@ -13,7 +13,9 @@ typedef struct {
   const emg_export *e;
   emg_h5 *file;
   int threads;
-  int *order, *group_of, n_groups;
+  int *order, *group_of, n_groups;  // channels by grid
+  int *units, *units_of;            // units by grid, and how many each grid has
+  int first_unit;                   // in `units`, of the grid whose sources are being written
   bool has_grid;
   double *scratch;     // of the largest small array
   emg_array2f trains;  // where no sources were kept
@@ -72,8 +74,9 @@ static bool get_source(const void *user, int64_t sample, int64_t begin, int64_t 
   double *values = to;
 
   for (int64_t k = 0; k < n; k++) {
-    const float *source = emg_export_source(w->e, (int)(begin + k));
-    values[k] = (double)(source ? source : emg_row2f(&w->trains, (int)(begin + k)))[sample];
+    int u = w->units[w->first_unit + begin + k];
+    const float *source = emg_export_source(w->e, u);
+    values[k] = (double)(source ? source : emg_row2f(&w->trains, u))[sample];
   }
   return true;
 }
@@ -112,7 +115,7 @@ static emg_status write_group(work *w, int group, emg_error *err) {
   i = 0;
   for (int c = 0; c < rec->data.n_rows; c++) {
     if (w->group_of[c] == group) {
-      w->scratch[i++] = rec->channels[c].state != EMG_CHANNEL_GOOD;
+      w->scratch[i++] = emg_export_state(w->e, c) != EMG_CHANNEL_GOOD;
     }
   }
   EMG_TRY(put(w, emg_h5_matlab_ref("EMGmask", group).text, n, 1, err));
@@ -164,7 +167,40 @@ static emg_status write_aux(work *w, emg_error *err) {
   return emg_h5_matlab_cells(w->file, "signal/auxiliaryname", 1, e->n_aux, "auxiliaryname", err);
 }
 
-// Sources, N x T: all units belong to the first grid.
+// Grid of a unit: the one it was found in, else the first.
+static int grid_of_unit(const work *w, int u) {
+  const emg_export *e = w->e;
+
+  for (int c = 0; e->found && e->found->group && c < e->rec->data.n_rows; c++) {
+    if (strcmp(e->rec->channels[c].group, e->found->group[e->unit[u]]) == 0) {
+      return w->group_of[c];
+    }
+  }
+  return 0;
+}
+
+static emg_status sort_units(work *w, emg_error *err) {
+  int n = w->e->spikes.n_units, at = 0;
+
+  EMG_TRY(emg_alloc((size_t)n + 1, sizeof *w->units, &w->units, err));
+  EMG_TRY(emg_alloc((size_t)w->n_groups + 1, sizeof *w->units_of, &w->units_of, err));
+  for (int g = 0; g < w->n_groups; g++) {
+    for (int u = 0; u < n; u++) {
+      if (grid_of_unit(w, u) == g) {
+        w->units[at++] = u;
+        w->units_of[g]++;
+      }
+    }
+  }
+  if (n > 0 && w->n_groups > 1 && w->units_of[0] == n) {
+    emg_export_note(w->e,
+                    "MUedit lists units by grid: all of them are listed under the first of %d",
+                    w->n_groups);
+  }
+  return EMG_OK;
+}
+
+// Sources of the units of each grid, N x T.
 static emg_status write_sources(work *w, emg_error *err) {
   const emg_export *e = w->e;
   int n = e->spikes.n_units;
@@ -174,39 +210,39 @@ static emg_status write_sources(work *w, emg_error *err) {
     for (int u = 0; u < n; u++) {
       emg_export_train(e, u, emg_row2f(&w->trains, u));
     }
-  }
-  for (int g = 0; g < w->n_groups; g++) {
-    EMG_TRY(
-        put_columns(w, emg_h5_matlab_ref("Pulsetrain", g).text, g == 0 ? n : 0, get_source, err));
-  }
-  if (n > 0 && !emg_export_source(e, 0)) {
     emg_export_note(e,
                     "no sources were kept (decompose.keep_source): Pulsetrain is 0 and 1 at the "
                     "discharges, and a SIL computed from it means nothing");
   }
-  if (n > 0 && w->n_groups > 1) {
-    emg_export_note(e, "MUedit lists units by grid: all of them are listed under the first of %d",
-                    w->n_groups);
+  for (int g = 0; g < w->n_groups; g++) {
+    EMG_TRY(
+        put_columns(w, emg_h5_matlab_ref("Pulsetrain", g).text, w->units_of[g], get_source, err));
+    w->first_unit += w->units_of[g];
   }
   return emg_h5_matlab_cells(w->file, "signal/Pulsetrain", 1, w->n_groups, "Pulsetrain", err);
 }
 
+// Grids x the most units of one, column by column; empty where a grid has fewer.
 static emg_status write_discharges(work *w, emg_error *err) {
   const emg_spikes *s = &w->e->spikes;
-  int n = s->n_units;
+  int first = 0, most = 0;
 
-  // grids x units, column by column; other grids than the first have none
-  for (int u = 0; u < n; u++) {
-    for (int g = 0; g < w->n_groups; g++) {
-      int64_t count = g == 0 ? emg_spikes_count(s, u) : 0;
+  for (int g = 0; g < w->n_groups; g++) {
+    most = w->units_of[g] > most ? w->units_of[g] : most;
+  }
+  for (int g = 0; g < w->n_groups; g++) {
+    for (int k = 0; k < most; k++) {
+      int u = k < w->units_of[g] ? w->units[first + k] : -1;
+      int64_t count = u >= 0 ? emg_spikes_count(s, u) : 0;
       for (int64_t i = 0; i < count; i++) {
         w->scratch[i] = (double)emg_spikes_of(s, u)[i] + 1;
       }
-      int64_t cell = (int64_t)u * w->n_groups + g;
+      int64_t cell = (int64_t)k * w->n_groups + g;
       EMG_TRY(put(w, emg_h5_matlab_ref("Dischargetimes", cell).text, count > 0, count, err));
     }
+    first += w->units_of[g];
   }
-  return emg_h5_matlab_cells(w->file, "signal/Dischargetimes", n > 0 ? w->n_groups : 0, n,
+  return emg_h5_matlab_cells(w->file, "signal/Dischargetimes", most > 0 ? w->n_groups : 0, most,
                              "Dischargetimes", err);
 }
 
@@ -228,6 +264,7 @@ emg_status emg_write_muedit(const char *path, const emg_export *e, emg_error *er
 
   w.has_grid = emg_export_has_grid(e->rec);
   EMG_TRY_DONE(emg_export_groups(e->rec, &w.order, &w.group_of, &w.n_groups, err));
+  EMG_TRY_DONE(sort_units(&w, err));
   EMG_TRY_DONE(
       emg_alloc(n_places > n_samples ? n_places : n_samples, sizeof *w.scratch, &w.scratch, err));
   EMG_TRY_DONE(emg_h5_create_matlab(path, e->options->overwrite, &w.file, err));
@@ -239,5 +276,7 @@ done:
   free(w.scratch);
   free(w.order);
   free(w.group_of);
+  free(w.units);
+  free(w.units_of);
   return status;
 }

@@ -103,7 +103,7 @@ static emg_status put_channels(const emg_export *e, emg_gzip *out, emg_error *er
   char *text;
 
   emg_json_object(&json, NULL);
-  emg_channels_write(e->rec, &json);
+  emg_channels_write(e, &json);
   emg_json_end(&json);
   EMG_TRY(emg_json_finish(&json, &text, err));
   emg_buffer_json(&quoted, text);

@@ -178,7 +178,7 @@ static void add_metadata(const char *path, const emg_export *e, emg_json *json) 
   add_number(json, "NUMBER_OF_MUS", "int", e->spikes.n_units);
   begin_entry(json, EMG_OPENHDEMG_CHANNELS, "dict");
   emg_json_object(json, "value");
-  emg_channels_write(e->rec, json);
+  emg_channels_write(e, json);
   emg_json_end(json);
   emg_json_end(json);
 }

@@ -118,6 +118,17 @@ static void bad_channels_stay_bad(void **state) {
     }
     emg_recording_free(&back);
   }
+  // those the decomposition found, too
+  emg_channel_finding found[SAMPLE_CHANNELS] = {{.state = EMG_CHANNEL_DEAD}};
+  s.found.n_channels = SAMPLE_CHANNELS;
+  s.found.channels = found;
+  convert_or_die(&s, "bids", fixture_path("found"));
+  s.found.channels = NULL;
+  emg_recording back = read_or_die(fixture_path("found"), NULL);
+  assert_int_equal(back.channels[0].state, EMG_CHANNEL_MARKED);
+  assert_int_equal(back.channels[3].state, EMG_CHANNEL_MARKED);
+  assert_int_equal(back.channels[4].state, EMG_CHANNEL_GOOD);
+  emg_recording_free(&back);
   free_sample(&s);
 }
 
@@ -137,6 +148,18 @@ static void grids_stay_apart_where_the_format_knows_them(void **state) {
   assert_string_equal(back.channels[4].group, "odd");
   assert_same_signals(&s.rec, &back, true, 3e-5);  // a float in mV
   assert_same_units(&s.found.spikes, &back.labels);
+  emg_recording_free(&back);
+
+  // units of a grid of their own stand under it: the third, then the first
+  char groups[3][32] = {"odd", "odd", "even"};
+  s.found.group = groups;
+  path = fixture_path("units_decomp.mat");
+  convert_or_die(&s, "muedit", path);
+  s.found.group = NULL;
+  back = read_or_die(path, NULL);
+  assert_int_equal(back.labels.n_units, 2);
+  assert_int_equal(emg_spikes_count(&back.labels, 0), 12);
+  assert_int_equal(emg_spikes_count(&back.labels, 1), 20);
   emg_recording_free(&back);
 
   path = fixture_path("groups.mat");

@@ -239,6 +239,123 @@ static void another_recording_is_refused(void **state) {
   free_subject(&s);
 }
 
+static void learn_filters(subject *s) {
+  emg_filters_free(&s->d.filters);
+  assert_int_equal(emg_filters_learn(&s->rec, &s->d.spikes, &s->config, NULL, &s->d.filters, NULL),
+                   EMG_OK);
+}
+
+static void filters_of_changed_units_are_learned_again(void **state) {
+  (void)state;
+  subject s = make_subject();
+  learn_filters(&s);
+  emg_decomposition before = copy_of(&s.d);
+
+  edit(&s, "delete 1 2..5");
+  assert_same_unit(&s.d, 0, &before, 0);
+  assert_same_unit(&s.d, 2, &before, 2);
+  emg_filters expected;
+  assert_int_equal(emg_filters_learn(&s.rec, &s.d.spikes, &s.config, NULL, &expected, NULL),
+                   EMG_OK);
+  int n = expected.n_taps * expected.n_channels, n_other = 0;
+  double largest = 0;
+  for (int i = n; i < 2 * n; i++) {
+    largest = fmax(largest, fabs(expected.weights[i]));
+  }
+  for (int i = n; i < 2 * n; i++) {
+    assert_true(fabs(s.d.filters.weights[i] - expected.weights[i]) < 1e-4 * largest);
+    n_other += s.d.filters.weights[i] != before.filters.weights[i];
+  }
+  assert_true(n_other > n / 2);
+  assert_true(fabs(s.d.filters.threshold[1] - expected.threshold[1]) < 1e-3);
+  assert_int_equal(s.d.filters.delay[1], expected.delay[1]);
+  edit(&s, "split 0 undo 2");
+  assert_same(&s.d, &before);
+  emg_filters_free(&expected);
+  emg_decomposition_free(&before);
+  free_subject(&s);
+}
+
+static void too_few_spikes_give_a_filter_that_never_fires(void **state) {
+  (void)state;
+  subject s = make_subject();
+
+  learn_filters(&s);
+  edit(&s, "delete 1 0.5..");
+  assert_true(emg_spikes_count(&s.d.spikes, 1) < 10);
+  const float *weights = s.d.filters.weights + s.d.filters.n_taps * s.d.filters.n_channels;
+  for (int i = 0; i < s.d.filters.n_taps * s.d.filters.n_channels; i++) {
+    assert_true(weights[i] == 0);
+  }
+  free_subject(&s);
+}
+
+// Where a part of the recording was decomposed, it is that part that is edited.
+static void outside_the_window_nothing_is_seen(void **state) {
+  (void)state;
+  const int64_t begin = 2048, end = 5 * 2048;
+  subject s = make_subject();
+  static int64_t inside[N_SAMPLES];
+
+  s.config.decompose.from_s = 1;
+  s.config.decompose.to_s = 5;
+  learn_filters(&s);
+  for (int u = 0; u < N_UNITS; u++) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < emg_spikes_count(&s.d.spikes, u); i++) {
+      int64_t at = emg_spikes_of(&s.d.spikes, u)[i];
+      if (at >= begin && at < end - N_TAPS) {
+        inside[n++] = at;
+      }
+    }
+    set_train(&s, u, n, inside);
+  }
+  emg_decomposition before = copy_of(&s.d);
+  drop_spikes(&s, 3, 5);
+  edit(&s, "re-estimate 3");
+  assert_true(agreement(&s.d.spikes, 3, &before.spikes, 3) >= 0.95);
+  const float *y = emg_row2f(&s.d.source, 3);
+  for (int64_t i = 0; i < N_SAMPLES; i++) {
+    assert_true((i >= begin && i < end) || y[i] == 0);
+  }
+  for (int64_t i = 0; i < emg_spikes_count(&s.d.spikes, 3); i++) {
+    assert_true(y[emg_spikes_of(&s.d.spikes, 3)[i]] > 0.5F);
+  }
+  edit(&s, "split 2 merge 2 4");
+  assert_same_train(&s.d.spikes, 2, &before.spikes, 2);
+  emg_decomposition_free(&before);
+  free_subject(&s);
+}
+
+// Where grids were decomposed one by one, each unit is edited in its own.
+static void units_are_edited_in_the_grid_they_were_found_in(void **state) {
+  (void)state;
+  subject s = make_subject();
+  emg_decomposition before = copy_of(&s.d);
+
+  assert_int_equal(emg_alloc(N_UNITS, sizeof *s.d.group, &s.d.group, NULL), EMG_OK);
+  for (int c = 0; c < N_CHANNELS; c++) {
+    snprintf(s.rec.channels[c].group, sizeof s.rec.channels[c].group, c < 6 ? "low" : "high");
+  }
+  for (int u = 0; u < N_UNITS; u++) {
+    snprintf(s.d.group[u], sizeof s.d.group[u], u < 2 ? "low" : "high");
+  }
+  edit(&s, "re-estimate 0,3");
+  double sil = s.d.sil[3];
+  assert_true(agreement(&s.d.spikes, 0, &before.spikes, 0) >= 0.95);
+  assert_true(agreement(&s.d.spikes, 3, &before.spikes, 3) >= 0.95);
+  // what the other grid holds is of no matter
+  edit(&s, "undo 2");
+  for (int64_t i = 0; i < N_SAMPLES; i++) {
+    emg_row2f(&s.rec.data, 2)[i] *= -3;
+  }
+  edit(&s, "re-estimate 3");
+  assert_true(s.d.sil[3] == sil);
+  assert_string_equal(s.d.group[3], "high");
+  emg_decomposition_free(&before);
+  free_subject(&s);
+}
+
 int main(void) {
   omp_set_num_threads(1);  // for so small a recording
   const struct CMUnitTest tests[] = {
@@ -253,6 +370,10 @@ int main(void) {
       cmocka_unit_test(wrong_operations_are_refused_whole),
       cmocka_unit_test(a_new_operation_after_undoing_drops_what_was_undone),
       cmocka_unit_test(another_recording_is_refused),
+      cmocka_unit_test(filters_of_changed_units_are_learned_again),
+      cmocka_unit_test(too_few_spikes_give_a_filter_that_never_fires),
+      cmocka_unit_test(outside_the_window_nothing_is_seen),
+      cmocka_unit_test(units_are_edited_in_the_grid_they_were_found_in),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
