@@ -102,11 +102,24 @@ static emg_status judge_create(const bounds *b, judge *j, emg_error *err) {
   return emg_alloc(capacity, sizeof *j->peaks, &j->peaks, err);
 }
 
+// Delays of the filters that the decomposer ends with: half as many again as those it searches
+// with, unless it has no joint model or another number for it.
+static emg_status choose_taps(bounds *b, emg_error *err) {
+  const struct emg_config_decompose *config = &b->config->decompose;
+  const emg_signal *x = &b->truth.prepared.signal;
+
+  EMG_TRY(emg_choose_taps(config, x->n_channels, x->rate_hz, &b->n_taps, err));
+  if (config->joint_iterations > 0) {
+    b->n_taps = config->joint_extension > 0 ? config->joint_extension : b->n_taps * 3 / 2;
+  }
+  return EMG_OK;
+}
+
 static emg_status bounds_create(bounds *b, emg_error *err) {
   const emg_signal *x = &b->truth.prepared.signal;
   int64_t length = 2 * b->truth.units.half_window;
 
-  EMG_TRY(emg_choose_taps(&b->config->decompose, x->n_channels, x->rate_hz, &b->n_taps, err));
+  EMG_TRY(choose_taps(b, err));
   b->n_taps = b->n_taps < length ? b->n_taps : (int)length;
   b->n_dimensions = b->n_taps * x->n_channels;
   b->n_response = length + b->n_taps - 1;
