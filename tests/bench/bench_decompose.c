@@ -1,6 +1,7 @@
 // bench_decompose.c -- what does a method cost on a file, and against what its products alone would
 // cost? One JSON line a file: bench_decompose FILE... [method=NAME] [rate_hz=X]
 // [section.key=value...]; with the truth in the file, also how many true units it finds.
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,23 +39,26 @@ static void listen(emg_log_level level, const char *stage, const char *text, voi
   }
 }
 
-// Multiplications and additions of ckc's large products: lag covariances, two a filter update, one
-// a refinement; in the joint model lag covariances, Cholesky factors and sources.
+// Multiplications and additions of ckc's large products: in each search lag covariances, two a
+// filter update and one a refinement; in each pass of the joint model lag covariances, a Cholesky
+// factor and the sources.
 static double gflop_of(const search_size *size, const emg_config *config, int64_t n_samples,
                        double rate_hz) {
   const struct emg_config_decompose *keys = &config->decompose;
-  double n = size->search_s * rate_hz, d = size->n_dimensions, d_joint = 1.5 * d;
-  double lags = 2.0 * d * size->n_channels * n;
-  double sweep = 2.0 * keys->batch * d * n;
-  double search =
-      size->n_rounds * (lags + (2.0 * keys->iterations + keys->refinements + 1) * sweep);
+  double m = size->n_channels, n_search = size->search_s * rate_hz;
+  double n_fixed = fmin(keys->fixed_point_s * rate_hz, n_search);
+  int search_taps = keys->search_extension > 0 ? keys->search_extension : (size->n_delays + 1) / 2;
+  double d = search_taps * m, d_joint = size->n_delays * m;
+
+  double search = 2 * d * m * n_search + 2.0 * keys->batch * d * 2 * keys->iterations * n_fixed +
+                  2.0 * keys->batch * d * (keys->refinements + 1) * n_search;
   double passes = keys->joint_iterations * size->passes + keys->final_iterations;
   double unit_passes =
       keys->joint_iterations * size->unit_passes + keys->final_iterations * size->n_units;
-  double joint = passes * (1.5 * lags + d_joint * d_joint * d_joint / 3) +
+  double joint = passes * (2 * d_joint * m * n_search + d_joint * d_joint * d_joint / 3) +
                  unit_passes * 2 * d_joint * (double)n_samples;
 
-  return 1e-9 * (search + (keys->joint_iterations > 0 ? joint : 0));
+  return 1e-9 * (size->n_rounds * search + (keys->joint_iterations > 0 ? joint : 0));
 }
 
 // What one core does of matrix products of the search's shape, in Gflop per second.
