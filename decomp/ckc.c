@@ -44,6 +44,18 @@ emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_chan
   return EMG_OK;
 }
 
+// Half of the delays are enough for the search unless there are samples to learn more.
+static int choose_search_taps(const ckc *c, int64_t n_samples) {
+  const int64_t samples_per_dimension = 100;
+  int64_t supported = n_samples / (samples_per_dimension * c->prepared.signal.n_channels);
+  int half = (c->n_taps + 1) / 2;
+
+  if (c->config->search_extension > 0) {
+    return c->config->search_extension;
+  }
+  return supported < half ? half : supported < c->n_taps ? (int)supported : c->n_taps;
+}
+
 // The joint model's filters may be half as long again as the search's where there are samples
 // enough to learn the residual's covariance from.
 static int choose_joint_taps(const ckc *c, int64_t n_samples) {
@@ -75,8 +87,7 @@ static emg_status start(ckc *c, const emg_recording *rec, const emg_config *conf
   if (c->n_taps > 2 * c->units.half_window) {
     c->n_taps = (int)(2 * c->units.half_window);
   }
-  c->n_search_taps =
-      c->config->search_extension > 0 ? c->config->search_extension : (c->n_taps + 1) / 2;
+  c->n_search_taps = choose_search_taps(c, n);
   c->n_joint_taps = choose_joint_taps(c, n);
   EMG_TRY(emg_signal_copy(&c->prepared.signal, &c->residual, err));
   int64_t edge = (int64_t)(c->config->edge_s * rec->rate_hz);
