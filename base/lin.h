@@ -21,8 +21,8 @@ emg_status emg_eigen_symmetric(int n, double *a, double *eigenvalues, emg_error 
 // EMG_ERR_DATA if not positive definite.
 emg_status emg_solve_spd(int n, double *a, int n_rhs, double *b, emg_error *err);
 
-// Inverse of a symmetric positive definite n x n matrix in place, both triangles. EMG_ERR_DATA if not
-// positive definite.
+// Inverse of a symmetric positive definite n x n matrix in place, both triangles. EMG_ERR_DATA if
+// not positive definite.
 emg_status emg_invert_spd(int n, double *a, emg_error *err);
 
 // The same with the factor emg_cholesky left in `a`, which is kept.

@@ -228,7 +228,8 @@ static emg_status take_candidates(ckc *c, const emg_whitener *whitener, int roun
   }
   EMG_TRY_DONE(
       emg_refine(&c->residual, whitener, &c->whole, c->config, passes, n, chosen, candidates, err));
-  EMG_TRY_DONE(emg_validate(&c->residual, whitener, c->config, n, candidates, validated, err));
+  EMG_TRY_DONE(
+      emg_validate(&c->residual, whitener, c->config, false, n, candidates, validated, err));
   for (int i = 0; i < n; i++) {
     emg_candidate *found = &candidates[i];
     bool is_known;

@@ -171,8 +171,9 @@ void emg_candidates_free(int n, emg_candidate *candidates);
 // Silhouette of each candidate's spikes in a source they have no part in (validate.c): the filter
 // of every other spike is judged at the spikes between, and the reverse; the mean of both.
 emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
-                        const struct emg_config_decompose *config, int n_candidates,
-                        const emg_candidate *candidates, double *sil, emg_error *err);
+                        const struct emg_config_decompose *config, bool is_last_word,
+                        int n_candidates, const emg_candidate *candidates, double *sil,
+                        emg_error *err);
 
 // --- units and their action potentials (muaps.c) ---
 

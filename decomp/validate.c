@@ -31,12 +31,11 @@ static void sum_half(const emg_signal *x, int n_taps, const emg_candidate *candi
 }
 
 // Silhouette of the spikes left out of a half, the others and what surrounds them blanked; 0 if
-// they do not stand out of what is around them.
+// they do not stand out of what is around them, where that is asked.
 static emg_status judge_half(const emg_candidate *candidate, int half, double rate_hz,
-                             int64_t refractory, int64_t *spikes, float *y, int64_t n_samples,
-                             double *sil, emg_error *err) {
-  const double contrast_least = 3.5;
-  double contrast;
+                             int64_t refractory, double contrast_least, int64_t *spikes, float *y,
+                             int64_t n_samples, double *sil, emg_error *err) {
+  double contrast = contrast_least;
   int64_t n = 0;
 
   for (int64_t i = 0; i < candidate->n_spikes; i++) {
@@ -49,15 +48,19 @@ static emg_status judge_half(const emg_candidate *candidate, int half, double ra
     int64_t last = at + refractory < n_samples ? at + refractory : n_samples;
     memset(y + first, 0, (size_t)(last - first) * sizeof *y);
   }
-  EMG_TRY(emg_local_contrast(y, n_samples, spikes, n, rate_hz, &contrast, err));
+  if (contrast_least > 0) {
+    EMG_TRY(emg_local_contrast(y, n_samples, spikes, n, rate_hz, &contrast, err));
+  }
   *sil = contrast < contrast_least ? 0
                                    : emg_source_quality_of(y, n_samples, spikes, n, refractory).sil;
   return EMG_OK;
 }
 
 emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
-                        const struct emg_config_decompose *config, int n_candidates,
-                        const emg_candidate *candidates, double *sil, emg_error *err) {
+                        const struct emg_config_decompose *config, bool is_last_word,
+                        int n_candidates, const emg_candidate *candidates, double *sil,
+                        emg_error *err) {
+  const double contrast_least = is_last_word ? 3.5 : 0;
   int n_columns = 2 * n_candidates;
   size_t n_values = (size_t)whitener->n_dimensions * (size_t)n_columns;
   emg_spans whole = emg_spans_over(0, x->n_samples, x->n_samples);
@@ -80,7 +83,7 @@ emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
     sum_half(x, whitener->n_taps, &candidates[column / 2], column % 2, spikes, sum, sums, column,
              n_columns);
   }
-  for (int i = 0; i < n_candidates; i++) {
+  for (int i = 0; i < n_candidates && is_last_word; i++) {
     EMG_TRY_DONE(emg_is_artefact(sums + 2 * i, whitener->n_taps, x->n_channels, n_columns,
                                  candidates[i].spikes, candidates[i].n_spikes, x->rate_hz,
                                  &is_artefact[i], err));
@@ -92,8 +95,9 @@ emg_status emg_validate(const emg_signal *x, const emg_whitener *whitener,
   memset(sil, 0, (size_t)n_candidates * sizeof *sil);
   for (int column = 0; column < n_columns; column++) {
     double half_sil;
-    EMG_TRY_DONE(judge_half(&candidates[column / 2], column % 2, x->rate_hz, refractory, spikes,
-                            sources + column * x->n_samples, x->n_samples, &half_sil, err));
+    EMG_TRY_DONE(judge_half(&candidates[column / 2], column % 2, x->rate_hz, refractory,
+                            contrast_least, spikes, sources + column * x->n_samples, x->n_samples,
+                            &half_sil, err));
     sil[column / 2] += is_artefact[column / 2] ? 0 : 0.5 * half_sil;
   }
 
