@@ -366,7 +366,7 @@ static emg_status drop_not_validated(ckc *c, emg_error *err) {
     emg_candidate candidate = {.n_spikes = unit->n_spikes, .spikes = unit->spikes};
     double sil = 0;
     emg_unit_put(&c->residual, &c->units, i, 1);
-    status = emg_validate(&c->residual, &whitener, c->config, 1, &candidate, &sil, err);
+    status = emg_validate(&c->residual, &whitener, c->config, true, 1, &candidate, &sil, err);
     if (sil < c->config->validated_sil_min) {
       emg_units_remove(&c->units, i);
     } else {
