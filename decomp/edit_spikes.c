@@ -38,7 +38,7 @@ void emg_edit_train_sort(emg_edit_train *train) {
 }
 
 int64_t emg_edit_doublet_samples(const emg_editor *editor) {
-  const double least_s = 0.003;  // intervals of doublets are from about 3 ms (Bawa & Calancie 1983)
+  const double least_s = 0.002;  // of doublets (Van Cutsem, Duchateau & Hainaut 1998)
   int64_t samples = llround(least_s * editor->d->spikes.rate_hz);
   return samples > 1 ? samples : 1;
 }

@@ -149,7 +149,7 @@ static void two_units_that_were_merged_are_split_again(void **state) {
   emg_decomposition before = copy_of(&s.d);
 
   edit(&s, "merge 0 2 split 0");
-  // discharges of both within 3 ms are one in the merged train, and cannot be told apart again
+  // discharges of both within 2 ms are one in the merged train, and cannot be told apart again
   bool is_first = agreement(&s.d.spikes, 0, &before.spikes, 0) > 0.5;
   assert_true(agreement(&s.d.spikes, 0, &before.spikes, is_first ? 0 : 2) > 0.9);
   assert_true(agreement(&s.d.spikes, 3, &before.spikes, is_first ? 2 : 0) > 0.9);
