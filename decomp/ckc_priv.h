@@ -253,6 +253,9 @@ int64_t emg_muap_onset(const float *muap, int64_t half_window, int n_channels);
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
                        const emg_units *units, emg_decomposition *out, emg_error *err);
 
+// What a user should look at before trusting a unit: bits of emg_unit_flag.
+int32_t emg_unit_flags(double sil, const emg_interval_stats *intervals, double detectability);
+
 // Averages of the recording at the spikes, into a bank of 0 with a row for each unit and channel.
 void emg_average_recording(const emg_recording *rec, const emg_spikes *spikes, emg_muap_bank *bank);
 

@@ -308,9 +308,6 @@ static emg_status make_units(const emg_decomposition *d, const plan *p, emg_deco
   for (int i = 0; i < p->n_after; i++) {
     memcpy(trains.samples + trains.offsets[i], p->made[i].spikes,
            (size_t)counts[i] * sizeof *trains.samples);
-    for (int k = 0; k < p->n_before && p->is_measured; k++) {
-      out->flags[i] |= d->flags[p->before[k]] | EMG_UNIT_EDITED;
-    }
     out->locked[i] = p->is_locked;
   }
   return EMG_OK;

@@ -309,9 +309,11 @@ static void set_figures(const emg_editor *editor, const float *y, double noise, 
   d->pnr_db[unit] = quality.pnr_db;
   d->isi_cov[unit] = intervals.cov;
   d->rate_hz[unit] = intervals.mean_s > 0 ? 1 / intervals.mean_s : 0;
+  double detectability = noise > 0 ? 1 / noise : 0;
   if (d->detectability) {
-    d->detectability[unit] = noise > 0 ? 1 / noise : 0;
+    d->detectability[unit] = detectability;
   }
+  d->flags[unit] = emg_unit_flags(quality.sil, &intervals, detectability) | EMG_UNIT_EDITED;
 }
 
 // The average of one unit takes the place of the one it had.

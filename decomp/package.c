@@ -83,18 +83,17 @@ static emg_status copy_trains(const placed_unit *placed, int n, double rate_hz, 
   return status;
 }
 
-// What a user should look at before trusting the unit.
-static int32_t flags_of(const emg_unit *unit, double detectability) {
+int32_t emg_unit_flags(double sil, const emg_interval_stats *intervals, double detectability) {
   const double irregular = 0.3, well_separated = 0.93, easily_detected = 9, mostly = 0.8;
   int32_t flags = 0;
 
-  if (unit->intervals.cov > irregular && unit->sil < well_separated) {
+  if (intervals->cov > irregular && sil < well_separated) {
     flags |= EMG_UNIT_MAY_BE_TWO;
   }
   if (detectability < easily_detected) {
     flags |= EMG_UNIT_HARD_TO_DETECT;
   }
-  if (unit->intervals.coverage < mostly) {
+  if (intervals->coverage < mostly) {
     flags |= EMG_UNIT_INTERMITTENT;
   }
   return flags;
@@ -115,7 +114,7 @@ static emg_status copy_figures(const placed_unit *placed, int n, emg_decompositi
     out->isi_cov[u] = unit->intervals.cov;
     out->rate_hz[u] = unit->intervals.mean_s > 0 ? 1 / unit->intervals.mean_s : 0;
     out->detectability[u] = unit->noise_variance > 0 ? 1 / sqrt(unit->noise_variance) : 0;
-    out->flags[u] = flags_of(unit, out->detectability[u]);
+    out->flags[u] = emg_unit_flags(unit->sil, &unit->intervals, out->detectability[u]);
   }
   return EMG_OK;
 }

@@ -221,7 +221,7 @@ static void a_perfect_train_is_found_again(void **state) {
   for (int u = 0; u < N_UNITS; u++) {
     assert_true(agreement(&s.d.spikes, u, &before.spikes, u) >= 0.99);
     assert_true(s.d.sil[u] > 0.9);
-    assert_int_equal(s.d.flags[u], EMG_UNIT_EDITED);
+    assert_int_equal(s.d.flags[u], EMG_UNIT_EDITED);  // and nothing to look at
   }
   emg_decomposition_free(&before);
   free_subject(&s);
