@@ -19,9 +19,17 @@ static double median_of(float *values, int64_t n) {
   return values[n / 2];
 }
 
-// Magnitudes of the source from `guard` to `reach` samples away from the nearest spike.
-static int64_t gather_surroundings(const float *source, int64_t n_samples, const int64_t *spikes,
-                                   int64_t n_spikes, int64_t guard, int64_t reach, float *out) {
+// Samples about spikes, each as an offset from the nearest one.
+typedef struct {
+  int64_t guard, reach;  // those from guard to reach samples away count
+  double *sum;           // [2 reach + 1] of the source, by offset
+  int64_t *count;
+} surroundings;
+
+// Call for every sample about the spikes: adds it to the mean at its offset, or, with `out`, writes
+// how far it is from that mean. Returns their number.
+static int64_t visit_surroundings(const surroundings *s, const float *source, int64_t n_samples,
+                                  const int64_t *spikes, int64_t n_spikes, float *out) {
   int64_t n = 0, next = 0;
 
   for (int64_t i = 0; i < n_samples; i++) {
@@ -31,9 +39,17 @@ static int64_t gather_surroundings(const float *source, int64_t n_samples, const
     int64_t after = next < n_spikes ? spikes[next] - i : INT64_MAX;
     int64_t before = next > 0 ? i - spikes[next - 1] : INT64_MAX;
     int64_t nearest = before < after ? before : after;
-    if (nearest >= guard && nearest <= reach) {
-      out[n++] = fabsf(source[i]);
+    if (nearest < s->guard || nearest > s->reach) {
+      continue;
     }
+    int64_t offset = s->reach + (before < after ? before : -after);
+    if (out) {
+      out[n] = fabsf(source[i] - (float)(s->sum[offset] / (double)s->count[offset]));
+    } else {
+      s->sum[offset] += source[i];
+      s->count[offset]++;
+    }
+    n++;
   }
   return n;
 }
@@ -41,23 +57,31 @@ static int64_t gather_surroundings(const float *source, int64_t n_samples, const
 emg_status emg_local_contrast(const float *source, int64_t n_samples, const int64_t *spikes,
                               int64_t n_spikes, double rate_hz, double *contrast, emg_error *err) {
   const double guard_s = 0.004, reach_s = 0.012;
-  int64_t reach = (int64_t)(reach_s * rate_hz), most = 2 * (reach + 1) * n_spikes;
-  float *values;
+  surroundings s = {.guard = (int64_t)ceil(guard_s * rate_hz),
+                    .reach = (int64_t)(reach_s * rate_hz)};
+  size_t n_offsets = (size_t)(2 * s.reach + 1);
+  float *values = NULL;
+  emg_status status;
 
   *contrast = 0;
-  most = most < n_samples ? most : n_samples;
-  most = most > n_spikes ? most : n_spikes;
-  EMG_TRY(emg_alloc((size_t)most, sizeof *values, &values, err));
+  EMG_TRY_DONE(emg_alloc(n_offsets, sizeof *s.sum, &s.sum, err));
+  EMG_TRY_DONE(emg_alloc(n_offsets, sizeof *s.count, &s.count, err));
+  // what the filter makes of the unit itself is no noise: it is taken away as the mean
+  int64_t n = visit_surroundings(&s, source, n_samples, spikes, n_spikes, NULL);
+  EMG_TRY_DONE(emg_alloc((size_t)(n > n_spikes ? n : n_spikes), sizeof *values, &values, err));
   for (int64_t i = 0; i < n_spikes; i++) {
     values[i] = source[spikes[i]];
   }
   double height = median_of(values, n_spikes);
-  int64_t n = gather_surroundings(source, n_samples, spikes, n_spikes,
-                                  (int64_t)ceil(guard_s * rate_hz), reach, values);
+  visit_surroundings(&s, source, n_samples, spikes, n_spikes, values);
   double sd = median_of(values, n) / 0.6745;
   *contrast = sd > 0 ? height / sd : 0;
+
+done:
+  free(s.sum);
+  free(s.count);
   free(values);
-  return EMG_OK;
+  return status;
 }
 
 // Share of the energy that the mean over the channels explains.

@@ -9,10 +9,11 @@
 #include <emgtwin/status.h>
 
 // Median height of the source at the spikes over the standard deviation of the source around them,
-// 4 to 12 ms from a spike and from any other, robust against the spikes of other units. The source
-// should be made from other spikes than these. Bursts of noise, as of a tremor, peak at 2.5 to 3.2
-// of what surrounds the peak, however far they stand above the pauses between the bursts; units
-// have 4 and more. 0 if there are too few samples to tell.
+// 4 to 12 ms from a spike and from any other and without its mean at each offset, robust against
+// the spikes of other units. The source should be made from other spikes than these. Bursts of
+// noise, as of a tremor, peak at 2.5 to 3.2 of what surrounds the peak, however far they stand
+// above the pauses between the bursts; units have 4 and more. 0 if there are too few samples to
+// tell.
 emg_status emg_local_contrast(const float *source, int64_t n_samples, const int64_t *spikes,
                               int64_t n_spikes, double rate_hz, double *contrast, emg_error *err);
 

@@ -56,7 +56,8 @@ static void every_state_has_a_name(void **state) {
   assert_string_equal(emg_channel_state_name(EMG_CHANNEL_GOOD), "good");
   assert_string_equal(emg_channel_state_name(EMG_CHANNEL_INTERMITTENT), "intermittent");
   assert_string_equal(emg_channel_state_name(EMG_CHANNEL_DUPLICATE), "duplicate");
-  assert_string_equal(emg_channel_state_name((emg_channel_state)8), "unknown");
+  assert_string_equal(emg_channel_state_name(EMG_CHANNEL_UNUSED), "unused");
+  assert_string_equal(emg_channel_state_name((emg_channel_state)9), "unknown");
   assert_string_equal(emg_channel_state_name((emg_channel_state)-1), "unknown");
 }
 
