@@ -354,6 +354,20 @@ static emg_status search_all(ckc *c, emg_error *err) {
   return EMG_OK;
 }
 
+// The unit's train at the instants at which a filter sees most of its action potential.
+static emg_status place_for_filter(const ckc *c, const emg_unit *unit, emg_candidate *out,
+                                   emg_error *err) {
+  *out = (emg_candidate){0};
+  EMG_TRY(emg_alloc((size_t)unit->n_spikes, sizeof *out->spikes, &out->spikes, err));
+  for (int64_t k = 0; k < unit->n_spikes; k++) {
+    int64_t at = unit->spikes[k] + unit->delay;
+    if (at >= 0 && at < c->residual.n_samples) {
+      out->spikes[out->n_spikes++] = at;
+    }
+  }
+  return EMG_OK;
+}
+
 // Units whose spikes do not show in a source made from their other half, with all other units taken
 // away, go.
 static emg_status drop_not_validated(ckc *c, emg_error *err) {
@@ -362,11 +376,14 @@ static emg_status drop_not_validated(ckc *c, emg_error *err) {
 
   EMG_TRY(emg_whitener_create(&c->residual, c->n_search_taps, &c->search, &whitener, err));
   for (int i = c->units.n - 1; i >= 0 && status == EMG_OK; i--) {
-    emg_unit *unit = &c->units.items[i];
-    emg_candidate candidate = {.n_spikes = unit->n_spikes, .spikes = unit->spikes};
+    emg_candidate candidate;
     double sil = 0;
     emg_unit_put(&c->residual, &c->units, i, 1);
-    status = emg_validate(&c->residual, &whitener, c->config, true, 1, &candidate, &sil, err);
+    status = place_for_filter(c, &c->units.items[i], &candidate, err);
+    if (status == EMG_OK) {
+      status = emg_validate(&c->residual, &whitener, c->config, true, 1, &candidate, &sil, err);
+    }
+    emg_candidates_free(1, &candidate);
     if (sil < c->config->validated_sil_min) {
       emg_units_remove(&c->units, i);
     } else {
