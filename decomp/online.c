@@ -34,7 +34,7 @@ static emg_status check(const emg_filters *f, emg_error *err) {
 static emg_status allocate(emg_online *o, emg_error *err) {
   const emg_filters *f = &o->filters;
   size_t n_units = (size_t)f->n_units, n_channels = (size_t)f->n_channels;
-  size_t n_rows = (size_t)(f->n_taps - 1 + ROOM + EMG_ONLINE_GROUP);
+  size_t n_rows = (size_t)(o->n_kept + ROOM + EMG_ONLINE_GROUP);
 
   EMG_TRY(emg_alloc_aligned(n_units * (size_t)o->n_padded, sizeof(float), &o->weights, err));
   EMG_TRY(emg_alloc_aligned(emg_filter_state_size(&o->band, f->n_channels), sizeof(double),
@@ -56,7 +56,6 @@ emg_status emg_online_create(const emg_filters *filters, const emg_online_option
                              emg_online **out, emg_error *err) {
   emg_online *o = NULL;
   emg_status status;
-  (void)options;
 
   emg_init();
   *out = NULL;
@@ -64,16 +63,21 @@ emg_status emg_online_create(const emg_filters *filters, const emg_online_option
   EMG_TRY(emg_alloc(1, sizeof *o, &o, err));
   int n_dimensions = filters->n_taps * filters->n_channels;
   o->n_padded = (n_dimensions + EMG_ONLINE_GROUP - 1) / EMG_ONLINE_GROUP * EMG_ONLINE_GROUP;
+  o->refractory = (int64_t)fmax(round(filters->refractory_ms * filters->rate_hz / 1000), 1);
+  // a peak is looked back on when it is certain
+  o->n_kept = filters->n_taps + o->refractory + EMG_ONLINE_HOP;
+  o->n_rows = o->n_kept;
   EMG_TRY_DONE(emg_filters_copy(filters, &o->filters, err));
   EMG_TRY_DONE(emg_filters_band(filters->band_low_hz, filters->band_high_hz, filters->notch_hz,
                                 filters->rate_hz, &o->band, err));
   EMG_TRY_DONE(allocate(o, err));
-  o->refractory = (int64_t)fmax(round(filters->refractory_ms * filters->rate_hz / 1000), 1);
-  o->n_rows = filters->n_taps - 1;
   for (int u = 0; u < filters->n_units; u++) {
     o->units[u].pending = -1;
     memcpy(o->weights + (ptrdiff_t)u * o->n_padded, filters->weights + (ptrdiff_t)u * n_dimensions,
            (size_t)n_dimensions * sizeof *o->weights);
+  }
+  if (options && options->is_adaptive) {
+    EMG_TRY_DONE(emg_online_adapter_create(filters, &o->adapter, err));
   }
   *out = o;
 
@@ -95,6 +99,7 @@ void emg_online_free(emg_online *o) {
   free(o->rows);
   free(o->group);
   free(o->units);
+  emg_online_adapter_free(o->adapter);
   free(o);
 }
 
@@ -126,10 +131,19 @@ static void append_rows(emg_online *o, const float *samples, int n) {
 
 // --- from sources to discharges ---
 
+// Row of a sample not longer ago than what is kept; rows before the first are 0.
+static const float *row_at(const emg_online *o, int64_t sample) {
+  return o->rows + (o->n_rows - (o->n_samples - sample)) * o->filters.n_channels;
+}
+
 static void report_peak(emg_online *o, int u, emg_spike_fn report, void *user) {
   emg_online_unit *unit = &o->units[u];
   int64_t sample = unit->pending - o->filters.delay[u];
 
+  if (o->adapter) {
+    emg_online_adapt_discharge(o, u, row_at(o, unit->pending - o->filters.n_taps + 1),
+                               unit->pending_height);
+  }
   if (sample >= 0 && report) {
     report(u, sample, unit->pending_height, user);
   }
@@ -158,9 +172,9 @@ static void take_value(emg_online *o, int u, int64_t at, float y, emg_spike_fn r
 
 static void take_group(emg_online *o, int n, float *sources, emg_spike_fn report, void *user) {
   const emg_filters *f = &o->filters;
-  const float *first = o->rows + (o->n_rows - (f->n_taps - 1)) * f->n_channels;
 
-  emg_online_sources(f->n_units, o->n_padded, o->weights, f->n_channels, first, o->group);
+  emg_online_sources(f->n_units, o->n_padded, o->weights, f->n_channels,
+                     row_at(o, o->n_samples - f->n_taps + 1), o->group);
   for (int i = 0; i < n; i++) {
     for (int u = 0; u < f->n_units; u++) {
       float y = o->group[u * EMG_ONLINE_GROUP + i];
@@ -175,12 +189,12 @@ static void take_group(emg_online *o, int n, float *sources, emg_spike_fn report
 }
 
 static void make_room(emg_online *o) {
-  int64_t kept = o->filters.n_taps - 1, n_channels = o->filters.n_channels;
+  int64_t n_channels = o->filters.n_channels;
 
-  if (o->n_rows + EMG_ONLINE_GROUP > kept + ROOM) {
-    memmove(o->rows, o->rows + (o->n_rows - kept) * n_channels,
-            (size_t)(kept * n_channels) * sizeof *o->rows);
-    o->n_rows = kept;
+  if (o->n_rows + EMG_ONLINE_GROUP > o->n_kept + ROOM) {
+    memmove(o->rows, o->rows + (o->n_rows - o->n_kept) * n_channels,
+            (size_t)(o->n_kept * n_channels) * sizeof *o->rows);
+    o->n_rows = o->n_kept;
   }
 }
 
@@ -188,11 +202,18 @@ void emg_online_push(emg_online *o, const float *samples, int64_t n, float *sour
                      emg_spike_fn report, void *user) {
   const emg_filters *f = &o->filters;
 
-  for (int64_t done = 0; done < n; done += EMG_ONLINE_GROUP) {
-    int n_now = n - done < EMG_ONLINE_GROUP ? (int)(n - done) : EMG_ONLINE_GROUP;
+  for (int64_t done = 0; done < n;) {
+    // a group ends where filters may change
+    int64_t to_hop = EMG_ONLINE_HOP - o->n_samples % EMG_ONLINE_HOP;
+    int64_t most = to_hop < EMG_ONLINE_GROUP ? to_hop : EMG_ONLINE_GROUP;
+    int n_now = (int)(n - done < most ? n - done : most);
     make_room(o);
     append_rows(o, samples + done * f->n_channels_recorded, n_now);
     take_group(o, n_now, sources ? sources + done * f->n_units : NULL, report, user);
+    done += n_now;
+    if (o->adapter && o->n_samples % EMG_ONLINE_HOP == 0) {
+      emg_online_adapt_hop(o, row_at(o, o->n_samples - EMG_ONLINE_HOP));
+    }
   }
 }
 

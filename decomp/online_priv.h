@@ -23,7 +23,7 @@ emg_status emg_filters_learner_learn(emg_filters_learner *learner, const emg_rec
 
 // Sources are computed for so many samples together, always by the same instructions, so that their
 // bits do not depend on how many there are.
-enum { EMG_ONLINE_GROUP = 8 };
+enum { EMG_ONLINE_GROUP = 8, EMG_ONLINE_HOP = 32 };
 
 // sources[n_units][GROUP] of GROUP samples, of which the first looks back on `x`:
 // SUM_d weights[u][d] x[sample * step + d]. Rows of `weights` have n_padded values, a multiple of
@@ -38,6 +38,8 @@ typedef struct {
   float pending_height;
 } emg_online_unit;
 
+typedef struct emg_online_adapter emg_online_adapter;
+
 struct emg_online {
   emg_filters filters;
   emg_filter band;
@@ -49,9 +51,19 @@ struct emg_online {
   double *filter_state;
   float *good;     // [n_channels] last good value
   float *rows;     // [capacity][n_channels] filtered, with slack behind
-  int64_t n_rows;  // in use, of which the last n_taps - 1 precede the next sample
+  int64_t n_rows;  // in use, the last of them that of the latest sample
+  int64_t n_kept;  // rows that may be looked back on
   float *group;    // [n_units][EMG_ONLINE_GROUP]
   emg_online_unit *units;
+  emg_online_adapter *adapter;  // NULL: filters stay as they are
 };
+
+emg_status emg_online_adapter_create(const emg_filters *filters, emg_online_adapter **out,
+                                     emg_error *err);
+void emg_online_adapter_free(emg_online_adapter *adapter);
+// After every HOP samples: `x` is the first of these rows, with what it looks back on before it.
+void emg_online_adapt_hop(emg_online *online, const float *x);
+// A discharge of unit u: `x` is the extended vector at its peak.
+void emg_online_adapt_discharge(emg_online *online, int u, const float *x, double height);
 
 #endif

@@ -1,6 +1,6 @@
 // bench_online.c -- what does a batch cost on line? 64 channels, 30 units and 10 ms batches by
-// default: bench_online [channels units batch_ms taps]. One JSON line; wall and CPU time per batch,
-// and the time the multiplications alone would take at this processor's matrix product.
+// default: bench_online [channels units batch_ms taps adapt]. One JSON line; wall and CPU time per
+// batch, and the time the multiplications alone would take at this processor's matrix product.
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -68,10 +68,11 @@ static void count(int unit, int64_t sample, double height, void *user) {
 }
 
 int main(int argc, char **argv) {
-  enum { BATCHES = 2000 };
+  enum { BATCHES = 6000 };
   int n_channels = argc > 1 ? atoi(argv[1]) : 64, n_units = argc > 2 ? atoi(argv[2]) : 30;
   double batch_ms = argc > 3 ? atof(argv[3]) : 10;
   int n_taps = argc > 4 ? atoi(argv[4]) : 40;
+  const emg_online_options options = {.is_adaptive = argc > 5};
   static double wall_us[BATCHES], cpu_us[BATCHES];
   emg_rng rng = emg_rng_stream(2, EMG_RNG_TEST, 0, 0);
   double samples_per_batch = batch_ms * 2.048, total_us = 0;
@@ -82,7 +83,7 @@ int main(int argc, char **argv) {
 
   emg_init();
   emg_filters filters = random_filters(n_channels, n_units, n_taps);
-  if (!samples || emg_online_create(&filters, NULL, &online, NULL) != EMG_OK) {
+  if (!samples || emg_online_create(&filters, &options, &online, NULL) != EMG_OK) {
     return EXIT_FAILURE;
   }
   for (int b = 0; b < BATCHES; b++) {
@@ -102,13 +103,15 @@ int main(int argc, char **argv) {
   double gflops = measured_gflops();
   double floor_us = 2.0 * n_channels * n_taps * n_units * samples_per_batch * 1e-3 / gflops;
   printf(
-      "{\"channels\": %d, \"units\": %d, \"taps\": %d, \"batch_ms\": %g, \"batches\": %d, "
+      "{\"channels\": %d, \"units\": %d, \"taps\": %d, \"adapt\": %s, \"batch_ms\": %g, "
+      "\"batches\": %d, "
       "\"cpu_us_mean\": %.1f, \"cpu_us_p99\": %.1f, \"wall_us_median\": %.1f, \"wall_us_p99\": "
       "%.1f, \"wall_us_max\": %.1f, \"floor_us\": %.1f, \"product_gflops\": %.1f, "
       "\"spikes_per_s\": %.0f}\n",
-      n_channels, n_units, n_taps, batch_ms, BATCHES, total_us / BATCHES,
-      cpu_us[BATCHES * 99 / 100], wall_us[BATCHES / 2], wall_us[BATCHES * 99 / 100],
-      wall_us[BATCHES - 1], floor_us, gflops, (double)n_spikes * 2048 / (double)n_pushed);
+      n_channels, n_units, n_taps, options.is_adaptive ? "true" : "false", batch_ms, BATCHES,
+      total_us / BATCHES, cpu_us[BATCHES * 99 / 100], wall_us[BATCHES / 2],
+      wall_us[BATCHES * 99 / 100], wall_us[BATCHES - 1], floor_us, gflops,
+      (double)n_spikes * 2048 / (double)n_pushed);
   emg_online_free(online);
   emg_filters_free(&filters);
   free(samples);

@@ -173,6 +173,108 @@ static void a_discharge_is_reported_when_its_latency_has_passed(void **state) {
   mixture_free(&b);
 }
 
+// --- adaptation ---
+
+// Rate of agreement of all units from `from` to `to`, in s, in the mean.
+static double agreement(const emg_recording *rec, const emg_spikes *truth,
+                        const emg_filters *filters, bool is_adaptive, double from_s, double to_s) {
+  const emg_online_options options = {.is_adaptive = is_adaptive};
+  emg_decomposition found;
+  emg_spikes part[2];
+  int64_t counts[2][16], from = (int64_t)(from_s * mixture_rate_hz);
+  int64_t to = (int64_t)(to_s * mixture_rate_hz);
+  const emg_spikes *whole[2] = {&found.spikes, truth};
+
+  assert_int_equal(emg_online_decompose(rec, filters, &options, false, NULL, &found, NULL), EMG_OK);
+  for (int i = 0; i < 2; i++) {
+    for (int pass = 0; pass < 2; pass++) {
+      for (int u = 0; u < truth->n_units; u++) {
+        int64_t n = 0;
+        for (int64_t k = 0; k < emg_spikes_count(whole[i], u); k++) {
+          int64_t at = emg_spikes_of(whole[i], u)[k];
+          if (at >= from && at < to) {
+            if (pass == 1) {
+              part[i].samples[part[i].offsets[u] + n] = at;
+            }
+            n++;
+          }
+        }
+        counts[i][u] = n;
+      }
+      if (pass == 0) {
+        assert_int_equal(emg_spikes_create(truth->n_units, counts[i], mixture_rate_hz,
+                                           rec->data.n_cols, &part[i], NULL),
+                         EMG_OK);
+      }
+    }
+  }
+  emg_score_result result = score(&part[0], &part[1]);
+  double sum = 0;
+  for (int u = 0; u < truth->n_units; u++) {
+    sum += result.pairs[u].truth == u ? result.pairs[u].roa / truth->n_units : 0;
+  }
+  emg_score_free(&result);
+  emg_spikes_free(&part[0]);
+  emg_spikes_free(&part[1]);
+  emg_decomposition_free(&found);
+  return sum;
+}
+
+// Waves that get longer for two minutes, as with falling conduction velocity, leave fixed filters
+// behind (0.74 of discharges agree at the end, 0.82 with adaptation); and where nothing changes,
+// nothing is lost.
+static void adaptation_follows_change_and_does_no_harm_without(void **state) {
+  (void)state;
+  const mixture_options learned = {6, 16, 20, 5, 20, 0}, still = {6, 16, 100, 7, 20, 0};
+  const mixture_options changing = {6, 16, 120, 7, 20, 0.8};
+  mixture a = mixture_create(&learned), b = mixture_create(&still), c = mixture_create(&changing);
+  emg_filters filters = learn(&a);
+
+  double fixed = agreement(&c.rec, &c.truth, &filters, false, 90, 120);
+  double followed = agreement(&c.rec, &c.truth, &filters, true, 90, 120);
+  assert_true(fixed < 0.9 && followed > fixed + 0.05);
+  fixed = agreement(&b.rec, &b.truth, &filters, false, 70, 100);
+  followed = agreement(&b.rec, &b.truth, &filters, true, 70, 100);
+  assert_true(followed > fixed - 0.01);
+  emg_filters_free(&filters);
+  mixture_free(&a);
+  mixture_free(&b);
+  mixture_free(&c);
+}
+
+static void batches_do_not_change_a_bit_of_adaptation_either(void **state) {
+  (void)state;
+  static record r[2];
+  const mixture_options longer = {3, 8, 45, 8, 6, 0.1};
+  const emg_online_options options = {.is_adaptive = true};
+  mixture m = mixture_create(&longer);
+  emg_filters filters = learn(&m);
+  float *samples = interleave(&m.rec);
+  emg_online *online[2];
+
+  for (int i = 0; i < 2; i++) {
+    int64_t batch = i == 0 ? 2048 : 37;
+    assert_int_equal(emg_online_create(&filters, &options, &online[i], NULL), EMG_OK);
+    r[i] = (record){.online = online[i]};
+    for (int64_t at = 0; at < m.rec.data.n_cols; at += batch) {
+      int64_t n = m.rec.data.n_cols - at < batch ? m.rec.data.n_cols - at : batch;
+      emg_online_push(online[i], samples + at * longer.n_channels, n, NULL, keep, &r[i]);
+    }
+  }
+  const emg_filters *one = emg_online_filters(online[0]), *other = emg_online_filters(online[1]);
+  size_t n_weights = (size_t)(one->n_units * one->n_taps * one->n_channels);
+  assert_int_equal(r[0].n, r[1].n);
+  assert_memory_equal(r[0].sample, r[1].sample, (size_t)r[0].n * sizeof *r[0].sample);
+  assert_memory_equal(one->weights, other->weights, n_weights * sizeof *one->weights);
+  assert_true(memcmp(one->weights, filters.weights, n_weights * sizeof *one->weights) != 0);
+  for (int i = 0; i < 2; i++) {
+    emg_online_free(online[i]);
+  }
+  free(samples);
+  emg_filters_free(&filters);
+  mixture_free(&m);
+}
+
 // --- the same as written down: whole rows, double sums, peaks by search ---
 
 static int64_t spikes_as_defined(const emg_filters *f, const double *y, int64_t n, int u,
@@ -405,6 +507,8 @@ int main(void) {
       cmocka_unit_test(filters_find_their_units_in_new_data),
       cmocka_unit_test(batches_do_not_change_a_bit),
       cmocka_unit_test(a_discharge_is_reported_when_its_latency_has_passed),
+      cmocka_unit_test(adaptation_follows_change_and_does_no_harm_without),
+      cmocka_unit_test(batches_do_not_change_a_bit_of_adaptation_either),
       cmocka_unit_test(on_line_is_the_offline_formula),
       cmocka_unit_test(learning_is_the_same_at_any_number_of_threads),
       cmocka_unit_test(scale_and_offset_do_not_matter),
