@@ -17,7 +17,7 @@ typedef struct {
   double roa_min;         // the same for the agreement of trains found by transferred filters
   double max_lag_ms;      // the two may be so far apart in time
 } emg_track_options;
-// 0.8 (Maathuis et al. 2008; Martinez-Valdes et al. 2017), 0.3, 5 ms.
+// 0.8 (Martinez-Valdes et al. 2017), 0.3, 5 ms.
 emg_track_options emg_track_defaults(void);
 
 // A unit of the first decomposition and its partner in the second; without a partner, figures of
