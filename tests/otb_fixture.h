@@ -52,7 +52,7 @@ static inline void tar_header(pile *tar, const char *name, char type, unsigned l
   char header[512] = "";
   snprintf(header, 100, "%s", name);
   memcpy(header + 100, "0000644", 8);
-  snprintf(header + 124, 12, "%011llo", size);
+  snprintf(header + 124, 12, "%011llo", size & 077777777777ULL);
   header[156] = type;
   memcpy(header + 257, "ustar\00000", 8);
   tar_sign(header);
