@@ -35,7 +35,9 @@ emg_status emg_units_add(emg_units *units, int n_channels, const int64_t *spikes
     free(unit.spikes);
     return status;
   }
-  memcpy(unit.spikes, spikes, (size_t)n_spikes * sizeof *spikes);
+  if (n_spikes > 0) {
+    memcpy(unit.spikes, spikes, (size_t)n_spikes * sizeof *spikes);
+  }
   units->items[units->n++] = unit;
   return EMG_OK;
 }
