@@ -56,18 +56,17 @@ static int choose_search_taps(const ckc *c, int64_t n_samples) {
   return supported < half ? half : supported < c->n_taps ? (int)supported : c->n_taps;
 }
 
-// The joint model's filters may be half as long again as the search's where there are samples
-// enough to learn the residual's covariance from.
-static int choose_joint_taps(const ckc *c, int64_t n_samples) {
+int emg_choose_joint_taps(const struct emg_config_decompose *config, int n_taps, int n_channels,
+                          int64_t n_samples, int64_t half_window) {
   const int64_t samples_per_dimension = 30;
-  int n_taps = c->config->joint_extension;
+  int n_joint_taps = config->joint_extension;
 
-  if (n_taps == 0) {
-    int64_t supported = n_samples / (samples_per_dimension * c->prepared.signal.n_channels);
-    n_taps = supported < c->n_taps * 3 / 2 ? (int)supported : c->n_taps * 3 / 2;
-    n_taps = n_taps > c->n_taps ? n_taps : c->n_taps;
+  if (n_joint_taps == 0) {
+    int64_t supported = n_samples / (samples_per_dimension * n_channels);
+    n_joint_taps = supported < n_taps * 3 / 2 ? (int)supported : n_taps * 3 / 2;
+    n_joint_taps = n_joint_taps > n_taps ? n_joint_taps : n_taps;
   }
-  return n_taps < (int)c->units.half_window ? n_taps : (int)c->units.half_window;
+  return n_joint_taps < (int)half_window ? n_joint_taps : (int)half_window;
 }
 
 static void ckc_free(ckc *c) {
@@ -88,7 +87,8 @@ static emg_status start(ckc *c, const emg_recording *rec, const emg_config *conf
     c->n_taps = (int)(2 * c->units.half_window);
   }
   c->n_search_taps = choose_search_taps(c, n);
-  c->n_joint_taps = choose_joint_taps(c, n);
+  c->n_joint_taps = emg_choose_joint_taps(c->config, c->n_taps, c->prepared.signal.n_channels, n,
+                                          c->units.half_window);
   EMG_TRY(emg_signal_copy(&c->prepared.signal, &c->residual, err));
   int64_t edge = (int64_t)(c->config->edge_s * rec->rate_hz);
   c->fixed_point =

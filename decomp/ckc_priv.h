@@ -264,6 +264,11 @@ void emg_average_recording(const emg_recording *rec, const emg_spikes *spikes, e
 emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_channels,
                            double rate_hz, int *n_taps, emg_error *err);
 
+// The joint model's filters may be half as long again as the search's where there are samples
+// enough to learn the residual's covariance from.
+int emg_choose_joint_taps(const struct emg_config_decompose *config, int n_taps, int n_channels,
+                          int64_t n_samples, int64_t half_window);
+
 // The method "ckc" (ckc.c).
 emg_status emg_ckc_run(const emg_recording *rec, const emg_config *config,
                        const emg_monitor *monitor, emg_decomposition *out, emg_error *err);

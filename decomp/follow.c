@@ -151,7 +151,8 @@ static emg_status prepare_part(follower *w, emg_prepared *out, emg_error *err) {
   emg_status status;
   EMG_TRY_DONE(emg_following_set_channels(f, n, out->channel, out->scale, out->finding, err));
   EMG_TRY_DONE(emg_choose_taps(&w->config->decompose, n, f->rate_hz, &f->n_taps, err));
-  f->n_taps = f->n_taps < 2 * f->half_window ? f->n_taps : (int)(2 * f->half_window);
+  f->n_taps = emg_choose_joint_taps(&w->config->decompose, f->n_taps, n, w->part.data.n_cols,
+                                    f->half_window);
 
 done:
   if (status != EMG_OK) {

@@ -15,13 +15,13 @@ typedef struct {
   float *source;  // with the unit's own signal
 } scratch;
 
-static void joint_free(emg_joint *j) {
+void emg_joint_free(emg_joint *j) {
   free(j->filters);
   free(j->responses);
   free(j->sources);
 }
 
-static emg_status joint_create(emg_joint *j, emg_error *err) {
+emg_status emg_joint_create(emg_joint *j, emg_error *err) {
   size_t n = (size_t)j->units->n,
          n_dimensions = (size_t)j->n_taps * (size_t)j->residual->n_channels;
 
@@ -74,9 +74,8 @@ EMG_KERNEL static void add_responses(const float *response, int64_t reach, const
   }
 }
 
-// Spikes of `a` that are not in `b`; both ascending. Returns their number.
-static int64_t difference(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b,
-                          int64_t *out) {
+int64_t emg_train_difference(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b,
+                             int64_t *out) {
   int64_t n = 0, k = 0;
 
   for (int64_t i = 0; i < n_a; i++) {
@@ -90,19 +89,33 @@ static int64_t difference(const int64_t *a, int64_t n_a, const int64_t *b, int64
   return n;
 }
 
-// Take the signal of a unit's spikes out of the residual and every source, or put it back.
-static void put_everywhere(emg_joint *j, int unit, const int64_t *spikes, int64_t n_spikes,
-                           float sign) {
-  if (n_spikes == 0) {
-    return;
-  }
-  emg_unit_put_at(j->residual, j->units, unit, spikes, n_spikes, sign);
-#pragma omp parallel for schedule(static)
+void emg_joint_respond(emg_joint *j, int unit, const int64_t *spikes, int64_t n_spikes,
+                       float sign) {
+  const int64_t worth_threads = 2048;
+
+#pragma omp parallel for schedule(static) if (n_spikes * j->units->n > worth_threads)
   for (int i = 0; i < j->units->n; i++) {
     int64_t offset = j->units->items[i].delay + j->units->half_window;
     add_responses(emg_joint_response(j, i, unit), j->reach, spikes, n_spikes, offset, j->length,
                   sign, j->sources + (ptrdiff_t)i * j->length);
   }
+}
+
+// Take the signal of a unit's spikes out of the residual and every source, or put it back.
+static void put_everywhere(emg_joint *j, int unit, const int64_t *spikes, int64_t n_spikes,
+                           float sign) {
+  if (n_spikes > 0) {
+    emg_unit_put_at(j->residual, j->units, unit, spikes, n_spikes, sign);
+    emg_joint_respond(j, unit, spikes, n_spikes, sign);
+  }
+}
+
+void emg_joint_complete(const emg_joint *j, int unit, float *source) {
+  const emg_unit *u = &j->units->items[unit];
+
+  memcpy(source, j->sources + (ptrdiff_t)unit * j->length, (size_t)j->length * sizeof *source);
+  add_responses(emg_joint_response(j, unit, unit), j->reach, u->spikes, u->n_spikes,
+                u->delay + j->units->half_window, j->length, 1, source);
 }
 
 // Peaks of the source, as spikes of the recording.
@@ -129,19 +142,17 @@ static emg_status redetect(emg_joint *j, int unit, scratch *s, emg_error *err) {
   const int64_t spikes_least = 5;
   emg_unit *u = &j->units->items[unit];
   float *source = j->sources + (ptrdiff_t)unit * j->length;
-  int64_t offset = u->delay + j->units->half_window, *spikes;
+  int64_t *spikes;
 
   u->noise_variance = emg_noise_variance(source, j->length, s->source);
-  memcpy(s->source, source, (size_t)j->length * sizeof *source);
-  add_responses(emg_joint_response(j, unit, unit), j->reach, u->spikes, u->n_spikes, offset,
-                j->length, 1, s->source);
+  emg_joint_complete(j, unit, s->source);
   int64_t n = detect_spikes(j, u, s);
   if (n < spikes_least) {
     return EMG_OK;
   }
-  int64_t n_gone = difference(u->spikes, u->n_spikes, s->places, n, s->changed);
+  int64_t n_gone = emg_train_difference(u->spikes, u->n_spikes, s->places, n, s->changed);
   put_everywhere(j, unit, s->changed, n_gone, 1);
-  int64_t n_new = difference(s->places, n, u->spikes, u->n_spikes, s->changed);
+  int64_t n_new = emg_train_difference(s->places, n, u->spikes, u->n_spikes, s->changed);
   put_everywhere(j, unit, s->changed, n_new, -1);
   EMG_TRY(emg_alloc((size_t)n, sizeof *spikes, &spikes, err));
   memcpy(spikes, s->places, (size_t)n * sizeof *spikes);
@@ -158,9 +169,7 @@ static emg_status measure(emg_joint *j, int unit, bool keeps_source, scratch *s,
   emg_unit *u = &j->units->items[unit];
   int64_t n = j->residual->n_samples, offset = u->delay + j->units->half_window;
 
-  memcpy(s->source, j->sources + (ptrdiff_t)unit * j->length, (size_t)j->length * sizeof(float));
-  add_responses(emg_joint_response(j, unit, unit), j->reach, u->spikes, u->n_spikes, offset,
-                j->length, 1, s->source);
+  emg_joint_complete(j, unit, s->source);
   // laid so that the source peaks at the spikes; samples that the delay moves in are 0
   int64_t from = offset > 0 ? offset : 0;
   int64_t n_kept = j->length - from < n ? j->length - from : n;
@@ -217,7 +226,7 @@ emg_status emg_joint_iterate(emg_signal *residual, emg_units *units,
   if (units->n == 0) {
     return EMG_OK;
   }
-  EMG_TRY_DONE(joint_create(&j, err));
+  EMG_TRY_DONE(emg_joint_create(&j, err));
   EMG_TRY_DONE(scratch_create(&j, &s, err));
   for (int i = 0; i < n_iterations; i++) {
     if (i % filters_last == 0) {
@@ -231,7 +240,7 @@ emg_status emg_joint_iterate(emg_signal *residual, emg_units *units,
   }
 
 done:
-  joint_free(&j);
+  emg_joint_free(&j);
   scratch_free(&s);
   return status;
 }

@@ -22,8 +22,18 @@ static inline float *emg_joint_response(const emg_joint *j, int filter, int unit
   return j->responses + ((ptrdiff_t)filter * j->units->n + unit) * (2 * j->reach + 1);
 }
 
+// Room for all that, for the residual, units and n_taps that are set already.
+emg_status emg_joint_create(emg_joint *j, emg_error *err);
+void emg_joint_free(emg_joint *j);
 // Filters, delays and responses of all units (unit_filters.c).
 emg_status emg_joint_filters(emg_joint *j, const emg_whitener *inverse, emg_error *err);
+// All sources gain sign times what they make of spikes of one unit.
+void emg_joint_respond(emg_joint *j, int unit, const int64_t *spikes, int64_t n_spikes, float sign);
+// A unit's source with its own signal, [length]: its spikes lie `delay` + half_window later in it.
+void emg_joint_complete(const emg_joint *j, int unit, float *source);
+// Spikes of `a` that are not in `b`, both ascending, into `out`; returns their number.
+int64_t emg_train_difference(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b,
+                             int64_t *out);
 
 // --- spikes of one source (detect.c) ---
 
