@@ -16,9 +16,14 @@
 
 static const double threshold_most = 0.75;
 
+// Prior that a peak is a discharge; it may lie a sample beside it.
+static double prior_of(const emg_expectation *expected) {
+  const double samples_around = 3;
+  return fmin(samples_around / (expected->interval_s * expected->rate_hz), 0.5);
+}
+
 double emg_height_threshold(const emg_expectation *expected, double noise_variance) {
-  const double samples_around = 3;  // a peak may lie a sample beside the discharge
-  double p = fmin(samples_around / (expected->interval_s * expected->rate_hz), 0.5);
+  double p = prior_of(expected);
   return fmin(0.5 + noise_variance * log((1 - p) / p), threshold_most);
 }
 
@@ -27,11 +32,10 @@ double emg_height_threshold(const emg_expectation *expected, double noise_varian
 // any height.
 static double evidence_of(double height, const emg_expectation *expected, double noise_variance) {
   const double height_sd = 0.1, remainders = 1e-4;
-  double p = 1 / (expected->interval_s * expected->rate_hz);
   double noise = fmax(noise_variance, 1e-6), spread = noise + height_sd * height_sd;
   double as_discharge = -0.5 * (height - 1) * (height - 1) / spread - 0.5 * log(2 * M_PI * spread);
   double as_noise = exp(-0.5 * height * height / noise) / sqrt(2 * M_PI * noise) + remainders;
-  return log(p) + as_discharge - log(as_noise);
+  return log(prior_of(expected)) + as_discharge - log(as_noise);
 }
 
 static int64_t step_of(double rate_hz) {

@@ -248,6 +248,9 @@ int64_t emg_refractory_samples(const struct emg_config_decompose *config, double
 // Samples from a unit's spikes to where its action potential [2 half_window][channel] begins.
 int64_t emg_muap_onset(const float *muap, int64_t half_window, int n_channels);
 
+// What a user should look at before trusting a unit: bits of emg_unit_flag.
+int32_t emg_unit_flags(double sil, const emg_interval_stats *intervals, double detectability);
+
 // Units in order of their first spike, moved to where each action potential begins; with
 // spike-triggered averages of the recording.
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,

@@ -112,12 +112,6 @@ static emg_status plan(follower *w, emg_error *err) {
   return EMG_OK;
 }
 
-// First sample of block k.
-static int64_t block_begin(const emg_following *f, int64_t k) {
-  int64_t n = f->end - f->begin;
-  return f->begin + n / f->n_blocks * k + n % f->n_blocks * k / f->n_blocks;
-}
-
 // The recording without samples: channels as they are before anything was read, so that what a
 // part is taken for depends on nothing but the part.
 static emg_status create_part(follower *w, emg_error *err) {
@@ -302,7 +296,7 @@ static emg_status decode_or_search(follower *w, int64_t k, emg_prepared *part, e
 
 static emg_status follow_block(follower *w, int64_t k, emg_error *err) {
   emg_following *f = &w->f;
-  int64_t begin = block_begin(f, k), end = block_begin(f, k + 1);
+  int64_t begin = emg_block_begin(f, k), end = emg_block_begin(f, k + 1);
   int64_t origin = begin - w->margin > f->begin ? begin - w->margin : f->begin;
   int64_t last = end + w->margin < f->end ? end + w->margin : f->end;
   emg_prepared part = {.channel = NULL};
@@ -391,6 +385,21 @@ static emg_status resume(follower *w, const emg_checkpoint *checkpoint,
   return EMG_OK;
 }
 
+// Filters for new data, from the block in which most units are active.
+static emg_status learn_filters(follower *w, emg_decomposition *out, emg_error *err) {
+  int spikes_least = w->config->decompose.spikes_min;
+  int64_t k = emg_following_busiest(&w->f, &out->spikes, spikes_least);
+  int64_t begin = emg_block_begin(&w->f, k), end = emg_block_begin(&w->f, k + 1);
+  emg_spikes spikes;
+
+  EMG_TRY(read_part(w, begin, end, err));
+  EMG_TRY(emg_spikes_within(&out->spikes, begin, end, &spikes, err));
+  emg_status status =
+      emg_filters_learn(&w->part, &spikes, w->config, w->monitor, &out->filters, err);
+  emg_spikes_free(&spikes);
+  return status;
+}
+
 static emg_status follow(follower *w, const emg_checkpoint *checkpoint, emg_decomposition *out,
                          emg_error *err) {
   emg_identity identity = {.config = NULL};
@@ -409,9 +418,13 @@ static emg_status follow(follower *w, const emg_checkpoint *checkpoint, emg_deco
   }
   EMG_TRY_DONE(run(w, checkpoint ? checkpoint->path : NULL, &identity, err));
   EMG_TRY_DONE(emg_following_package(&w->f, &w->config->decompose, w->monitor, out, err));
+  EMG_TRY_DONE(learn_filters(w, out, err));
 
 done:
   free(identity.config);
+  if (status != EMG_OK) {
+    emg_decomposition_free(out);
+  }
   return status;
 }
 

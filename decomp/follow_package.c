@@ -55,11 +55,11 @@ static emg_status judge_train(const emg_followed *unit, double rate_hz, emg_inte
 
 // The rules of units found in one part, over all of them.
 static bool is_acceptable(const struct emg_config_decompose *config, const figures *unit) {
-  const double coverage_least = 0.6, spikes_enough = 40;
+  const double spikes_enough = 40;
   return unit->sil >= config->sil_min && unit->intervals.cov > 0 &&
          unit->intervals.cov <= config->isi_cov_max &&
          (double)unit->unit->n_spikes >= fmax(config->spikes_min, spikes_enough) &&
-         unit->intervals.coverage >= coverage_least;
+         unit->intervals.coverage >= config->coverage_min;
 }
 
 // Of two units that are mostly one train, the one with the lower silhouette goes.
@@ -136,19 +136,24 @@ static emg_status copy_trains(const emg_following *f, int n, const figures *unit
   return status;
 }
 
-static emg_status copy_figures(int n, const figures *units, emg_decomposition *out,
+static emg_status copy_figures(int n, const figures *units, double rate_hz, emg_decomposition *out,
                                emg_error *err) {
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->sil, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->pnr_db, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->isi_cov, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->rate_hz, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->detectability, err));
+  EMG_TRY(emg_alloc((size_t)n, sizeof(int32_t), &out->flags, err));
   for (int u = 0; u < n; u++) {
     out->sil[u] = units[u].sil;
     out->pnr_db[u] = units[u].pnr_db;
     out->isi_cov[u] = units[u].intervals.cov;
     out->rate_hz[u] = units[u].intervals.mean_s > 0 ? 1 / units[u].intervals.mean_s : 0;
     out->detectability[u] = units[u].detectability;
+    // of all the recording, silence included
+    emg_interval_stats whole =
+        emg_intervals_of(units[u].unit->spikes, NULL, units[u].unit->n_spikes, rate_hz);
+    out->flags[u] = emg_unit_flags(units[u].sil, &whole, units[u].detectability);
   }
   return EMG_OK;
 }
@@ -191,7 +196,7 @@ emg_status emg_following_package(const emg_following *f, const struct emg_config
   EMG_TRY(emg_alloc((size_t)f->n + 1, sizeof *units, &units, err));
   EMG_TRY_DONE(judge_units(f, config, monitor, units, &n, err));
   EMG_TRY_DONE(copy_trains(f, n, units, &out->spikes, err));
-  EMG_TRY_DONE(copy_figures(n, units, out, err));
+  EMG_TRY_DONE(copy_figures(n, units, f->rate_hz, out, err));
   EMG_TRY_DONE(copy_averages(f, n, units, &out->muaps, err));
   EMG_TRY_DONE(copy_findings(f, out, err));
 

@@ -123,6 +123,16 @@ emg_status emg_following_add(emg_following *f, const float *muap, double weight,
                              emg_error *err);
 // The known units with copies of their action potentials and without spikes.
 emg_status emg_following_units(const emg_following *f, emg_units *out, emg_error *err);
+// First sample of block `k`.
+static inline int64_t emg_block_begin(const emg_following *f, int64_t k) {
+  int64_t n = f->end - f->begin;
+  return f->begin + n / f->n_blocks * k + n % f->n_blocks * k / f->n_blocks;
+}
+// The block in which most units have at least so many spikes (follow_filters.c).
+int64_t emg_following_busiest(const emg_following *f, const emg_spikes *spikes, int spikes_least);
+// The trains from sample begin to end - 1, counted from `begin`.
+emg_status emg_spikes_within(const emg_spikes *spikes, int64_t begin, int64_t end, emg_spikes *out,
+                             emg_error *err);
 // Take over what was decoded in a part of the recording that starts at sample `origin`: the action
 // potentials, and spikes and sums of samples begin .. end - 1. `raw` is the part as recorded.
 emg_status emg_following_take(emg_following *f, const struct emg_config_decompose *config,

@@ -172,6 +172,9 @@ static void assert_same_result(const emg_decomposition *a, const emg_decompositi
   assert_memory_equal(a->sil, b->sil, n * sizeof *a->sil);
   assert_memory_equal(a->pnr_db, b->pnr_db, n * sizeof *a->pnr_db);
   assert_memory_equal(a->detectability, b->detectability, n * sizeof *a->detectability);
+  assert_int_equal(a->filters.n_units, (int)n);
+  assert_memory_equal(a->filters.weights, b->filters.weights,
+                      n * (size_t)(a->filters.n_taps * a->filters.n_channels) * sizeof(float));
   assert_memory_equal(a->muaps.data, b->muaps.data,
                       n * N_CHANNELS * (size_t)a->muaps.n_taps * sizeof(float));
 }
