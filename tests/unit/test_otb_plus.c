@@ -230,7 +230,7 @@ static void several_grids_are_told_apart(void **state) {
 
   begin_device(&xml, "QUATTROCENTO", N, "16");
   for (int k = 0; k < 4; k++) {
-    char prefix[8];
+    char prefix[16];
     snprintf(prefix, sizeof prefix, "IN %d ", k + 1);
     add_adapter(&xml, "Splitter", "150", k, 16 * k, 16, "GR08MM1305", "Splitter 4x16", prefix);
   }
