@@ -283,6 +283,36 @@ static void check_decompose(checker *c) {
   }
 }
 
+static void check_expected(checker *c, const char *name, const char *unit, double mean, double min,
+                           double max) {
+  if (min >= max) {
+    note(c, "invert.%s_min_%s = %s is not below invert.%s_max_%s = %s", name, unit, NUMBER(min),
+         name, unit, NUMBER(max));
+  } else if (mean < min || mean > max) {
+    note(c, "invert.%s_mean_%s = %s is not within invert.%s_min_%s = %s and %s_max_%s = %s", name,
+         unit, NUMBER(mean), name, unit, NUMBER(min), name, unit, NUMBER(max));
+  }
+}
+
+#define CHECK_EXPECTED(name, unit) \
+  check_expected(c, #name, #unit, v->name##_mean_##unit, v->name##_min_##unit, v->name##_max_##unit)
+
+static void check_invert(checker *c) {
+  const struct emg_config_invert *v = &c->config->invert;
+
+  CHECK_EXPECTED(depth, mm);
+  CHECK_EXPECTED(arc, mm);
+  CHECK_EXPECTED(zone, mm);
+  CHECK_EXPECTED(cv, m_per_s);
+  CHECK_EXPECTED(tendon, mm);
+  CHECK_EXPECTED(territory, mm);
+  CHECK_EXPECTED(zone_spread, mm);
+  CHECK_EXPECTED(latency, ms);
+  if (v->probes_kept > v->probes) {
+    note(c, "invert.probes_kept = %d is more than invert.probes = %d", v->probes_kept, v->probes);
+  }
+}
+
 // The samples as float, those of one channel, and the action potentials of all units and states.
 static void check_size(checker *c) {
   const struct emg_config_simulation *s = &c->config->simulation;
@@ -338,6 +368,7 @@ emg_status emg_config_check(const emg_config *config, emg_error *err) {
   check_change(&c);
   check_sensor(&c);
   check_decompose(&c);
+  check_invert(&c);
   check_size(&c);
   return c.status;
 }

@@ -61,6 +61,8 @@ enum { EMG_CONTRAST_CLIPPED_SKEWNESS, EMG_CONTRAST_SKEWNESS, EMG_CONTRAST_LOG_CO
 enum { EMG_NOTCH_AUTO, EMG_NOTCH_OFF };
 enum { EMG_GROUPS_TOGETHER, EMG_GROUPS_EACH };
 enum { EMG_CBSS_ACTIVITY, EMG_CBSS_RANDOM };
+enum { EMG_INVERT_JOINT, EMG_INVERT_PAPER };
+enum { EMG_SHARED_FIXED, EMG_SHARED_ESTIMATED };
 
 // One struct per section, struct emg_config_<section>: each SECTION ends the one before it.
 struct emg_config_none_ {
@@ -89,6 +91,7 @@ typedef struct {
   struct emg_config_output output;
   struct emg_config_decompose decompose;
   struct emg_config_score score;
+  struct emg_config_invert invert;
   char directory[1024];  // where a relative drive.file starts: the folder of the file that set it;
                          // "" is the working directory
 } emg_config;

@@ -121,6 +121,15 @@ static void contradictions_in_the_measurement_are_found(void **state) {
   assert_accepted(SET("change.shortening=0.1", "change.states=4"));
 }
 
+static void contradictions_in_what_is_expected_of_units_are_found(void **state) {
+  (void)state;
+  assert_refused(SET("invert.depth_min_mm=9", "invert.depth_max_mm=8"), "depth_min_mm = 9",
+                 "depth_max_mm = 8");
+  assert_refused(SET("invert.cv_mean_m_per_s=7"), "cv_mean_m_per_s = 7", "cv_max_m_per_s = 6");
+  assert_refused(SET("invert.probes=100"), "probes_kept = 150", "probes = 100");
+  assert_accepted(SET("invert.probes=100", "invert.probes_kept=100"));
+}
+
 static void recordings_that_do_not_fit_are_refused(void **state) {
   (void)state;
   // 10000 channels x 36000 s x 2048 Hz x 4 bytes = 2747 GiB
@@ -168,6 +177,7 @@ int main(void) {
       cmocka_unit_test(contradictions_in_the_subject_are_found),
       cmocka_unit_test(contradictions_in_rates_and_drive_are_found),
       cmocka_unit_test(contradictions_in_the_measurement_are_found),
+      cmocka_unit_test(contradictions_in_what_is_expected_of_units_are_found),
       cmocka_unit_test(recordings_that_do_not_fit_are_refused),
       cmocka_unit_test(findings_name_the_muscle_and_come_together),
       cmocka_unit_test(values_set_in_c_are_checked_too),

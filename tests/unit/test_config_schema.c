@@ -110,6 +110,12 @@ static void choices_count_as_their_enums(void **state) {
       {"decompose.notch", "off", EMG_NOTCH_OFF},
       {"decompose.groups", "each", EMG_GROUPS_EACH},
       {"decompose.cbss_start", "random", EMG_CBSS_RANDOM},
+      {"invert.mode", "paper", EMG_INVERT_PAPER},
+      {"invert.rotation", "estimated", EMG_SHARED_ESTIMATED},
+      {"invert.fat", "estimated", EMG_SHARED_ESTIMATED},
+      {"invert.tendons", "estimated", EMG_SHARED_ESTIMATED},
+      {"invert.offset", "estimated", EMG_SHARED_ESTIMATED},
+      {"invert.anisotropy", "estimated", EMG_SHARED_ESTIMATED},
   };
   enum { N_LASTS = sizeof lasts / sizeof lasts[0] };
   int n_keys, n_choices = 0;
