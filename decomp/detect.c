@@ -20,8 +20,6 @@
 // Heights are Gaussian about 1 and about 0, and a few are anything: spikes spoilt by others, and
 // what others leave behind, which is the rarer the higher.
 static const double odd_spike_share = 0.03, odd_rate = 5e-4, odd_height = 0.15;
-// Intervals are Gaussian about the local mean, and some are anything.
-static const double odd_interval_share = 0.1, odd_interval_s = 0.2;
 
 static double gaussian(double deviation, double variance) {
   return exp(-0.5 * deviation * deviation / variance) / sqrt(2 * M_PI * variance);
@@ -34,21 +32,6 @@ static double height_evidence(double y, double spike_variance, double noise_vari
   return log(spike / noise);
 }
 
-static int compare_floats(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
-// Square of the standard deviation that the median of n magnitudes stands for; sorts them.
-static double variance_of_median(float *magnitudes, int64_t n) {
-  if (n == 0) {
-    return 0;
-  }
-  qsort(magnitudes, (size_t)n, sizeof *magnitudes, compare_floats);
-  double sd = magnitudes[n / 2] / 0.6745;
-  return sd * sd;
-}
-
 double emg_noise_variance(const float *y, int64_t n, float *scratch) {
   const int64_t most = 8192;
   int64_t step = n / most + 1, count = 0;
@@ -56,46 +39,7 @@ double emg_noise_variance(const float *y, int64_t n, float *scratch) {
   for (int64_t i = 0; i < n; i += step) {
     scratch[count++] = fabsf(y[i]);
   }
-  return variance_of_median(scratch, count);
-}
-
-// --- rhythm ---
-
-// Mean of the intervals about each spike, over those that are no pauses; `fallback` where there are
-// none.
-static void local_intervals(const int64_t *spikes, int64_t n, double pause, double fallback,
-                            float *mean) {
-  enum { AROUND = 8 };
-  for (int64_t i = 0; i < n; i++) {
-    double values[2 * AROUND], middle = fallback;
-    int count = 0;
-    for (int64_t k = i - AROUND; k < i + AROUND; k++) {
-      if (k >= 0 && k + 1 < n && (double)(spikes[k + 1] - spikes[k]) < pause) {
-        double value = (double)(spikes[k + 1] - spikes[k]);
-        int at = count++;
-        while (at > 0 && values[at - 1] > value) {
-          values[at] = values[at - 1];
-          at--;
-        }
-        values[at] = value;
-      }
-    }
-    if (count >= 3) {
-      middle = values[count / 2];
-    }
-    mean[i] = (float)middle;
-  }
-}
-
-typedef struct {
-  double mean, sd;
-} rhythm;
-
-// ln of the density of an interval, per sample.
-static double interval_evidence(double interval, rhythm r, double odd_interval) {
-  double usual = (1 - odd_interval_share) * gaussian(interval - r.mean, r.sd * r.sd);
-  double odd = odd_interval_share * exp(-interval / odd_interval) / odd_interval;
-  return log(usual + odd);
+  return emg_variance_of_median(scratch, count);
 }
 
 // --- the best train ---
@@ -156,21 +100,7 @@ static double spike_variance_of(emg_detector *d, const float *y, int64_t n, cons
       d->magnitude[count++] = fabsf(y[spikes[i]] - 1);
     }
   }
-  return fmax(fmin(variance_of_median(d->magnitude, count), most), noise_variance);
-}
-
-// How irregular the intervals are about their local means.
-static double irregularity_of(emg_detector *d, const int64_t *spikes, int64_t n, double pause) {
-  const double least = 0.1, most = 0.5;
-  int64_t count = 0;
-
-  for (int64_t i = 0; i + 1 < n; i++) {
-    double interval = (double)(spikes[i + 1] - spikes[i]);
-    if (interval < pause) {
-      d->magnitude[count++] = (float)fabs(interval / d->mean[i] - 1);
-    }
-  }
-  return fmin(fmax(sqrt(variance_of_median(d->magnitude, count)), least), most);
+  return fmax(fmin(emg_variance_of_median(d->magnitude, count), most), noise_variance);
 }
 
 // Mean interval at each candidate, from the spikes about it.
@@ -190,9 +120,8 @@ static void follow_rhythm(emg_detector *d, int64_t n_candidates, const int64_t *
 
 // Best train that ends in each candidate: links to those within the time of a pause one by one, and
 // one link to the best of all before.
-static int64_t link(emg_detector *d, int64_t n, double irregularity, double pause,
-                    double odd_interval) {
-  double restart = log(odd_interval_share * exp(-pause / odd_interval) / odd_interval);
+static int64_t link(emg_detector *d, int64_t n, const emg_rhythm *rhythm) {
+  double restart = emg_pause_evidence(rhythm), pause = rhythm->pause;
   double best_far = 0;
   int64_t at_far = -1, far = 0, last = -1;
   double total = 0;
@@ -207,13 +136,12 @@ static int64_t link(emg_detector *d, int64_t n, double irregularity, double paus
     }
     double most = best_far + restart;
     int64_t from = at_far;
-    rhythm r = {d->mean[i], irregularity * d->mean[i]};
     for (int64_t k = i - 1; k >= far; k--) {
       int64_t interval = d->place[i] - d->place[k];
       if (interval < d->refractory) {
         continue;
       }
-      double value = d->best[k] + interval_evidence((double)interval, r, odd_interval);
+      double value = d->best[k] + emg_interval_evidence(rhythm, (double)interval, d->mean[i]);
       if (value > most) {
         most = value;
         from = k;
@@ -231,21 +159,17 @@ static int64_t link(emg_detector *d, int64_t n, double irregularity, double paus
 
 int64_t emg_detect(emg_detector *d, const float *y, int64_t n, double noise_variance,
                    double rate_hz, const int64_t *spikes, int64_t n_spikes, int64_t *places) {
-  const double pause_s = 0.4;
-  double pause = pause_s * rate_hz, odd_interval = odd_interval_s * rate_hz;
   double noise = fmax(noise_variance, 1e-8);
   double spike_variance = spike_variance_of(d, y, n, spikes, n_spikes, noise);
   int64_t count = 0;
 
-  local_intervals(spikes, n_spikes, pause, 0.1 * rate_hz, d->mean);
-  double irregularity = irregularity_of(d, spikes, n_spikes, pause);
+  emg_rhythm rhythm = emg_rhythm_of(spikes, n_spikes, rate_hz, d->mean, d->magnitude);
   int64_t n_candidates = find_candidates(d, y, n, spike_variance, noise);
   if (n_candidates == 0 || n_spikes == 0) {
     return 0;
   }
   follow_rhythm(d, n_candidates, spikes, n_spikes);
-  for (int64_t i = link(d, n_candidates, irregularity, pause, odd_interval); i >= 0;
-       i = d->before[i]) {
+  for (int64_t i = link(d, n_candidates, &rhythm); i >= 0; i = d->before[i]) {
     places[count++] = d->place[i];
   }
   for (int64_t i = 0; i < count / 2; i++) {

@@ -101,9 +101,7 @@ void emg_joint_respond(emg_joint *j, int unit, const int64_t *spikes, int64_t n_
   }
 }
 
-// Take the signal of a unit's spikes out of the residual and every source, or put it back.
-static void put_everywhere(emg_joint *j, int unit, const int64_t *spikes, int64_t n_spikes,
-                           float sign) {
+void emg_joint_put(emg_joint *j, int unit, const int64_t *spikes, int64_t n_spikes, float sign) {
   if (n_spikes > 0) {
     emg_unit_put_at(j->residual, j->units, unit, spikes, n_spikes, sign);
     emg_joint_respond(j, unit, spikes, n_spikes, sign);
@@ -151,9 +149,9 @@ static emg_status redetect(emg_joint *j, int unit, scratch *s, emg_error *err) {
     return EMG_OK;
   }
   int64_t n_gone = emg_train_difference(u->spikes, u->n_spikes, s->places, n, s->changed);
-  put_everywhere(j, unit, s->changed, n_gone, 1);
+  emg_joint_put(j, unit, s->changed, n_gone, 1);
   int64_t n_new = emg_train_difference(s->places, n, u->spikes, u->n_spikes, s->changed);
-  put_everywhere(j, unit, s->changed, n_new, -1);
+  emg_joint_put(j, unit, s->changed, n_new, -1);
   EMG_TRY(emg_alloc((size_t)n, sizeof *spikes, &spikes, err));
   memcpy(spikes, s->places, (size_t)n * sizeof *spikes);
   free(u->spikes);
@@ -211,7 +209,7 @@ static emg_status update_spikes(emg_joint *j, scratch *s, emg_error *err) {
   for (int u = 0; u < j->units->n; u++) {
     EMG_TRY(redetect(j, u, s, err));
   }
-  return EMG_OK;
+  return emg_joint_exchange(j, err);
 }
 
 emg_status emg_joint_iterate(emg_signal *residual, emg_units *units,

@@ -35,6 +35,32 @@ void emg_joint_complete(const emg_joint *j, int unit, float *source);
 int64_t emg_train_difference(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b,
                              int64_t *out);
 
+// All sources and the residual gain sign times what spikes of one unit make there (joint.c).
+void emg_joint_put(emg_joint *j, int unit, const int64_t *spikes, int64_t n_spikes, float sign);
+
+// --- spikes that belong to a like unit (exchange.c) ---
+
+// Units with like action potentials take each other's spikes where others overlap. Every spike that
+// is more likely the other unit's, by residual and by the rhythm of both, changes hands.
+emg_status emg_joint_exchange(emg_joint *j, emg_error *err);
+
+// --- intervals (rhythm.c) ---
+
+// A renewal process in samples: intervals are Gaussian about a local mean, some are anything.
+typedef struct {
+  double pause, odd;    // intervals from `pause` on are pauses; mean of those that are anything
+  double irregularity;  // standard deviation as a share of the local mean
+} emg_rhythm;
+
+// Rhythm of a train, and the mean interval about each of its spikes; `scratch` holds n floats.
+emg_rhythm emg_rhythm_of(const int64_t *spikes, int64_t n, double rate_hz, float *mean,
+                         float *scratch);
+// ln of the density of an interval where the mean is `mean`, per sample; of a pause.
+double emg_interval_evidence(const emg_rhythm *rhythm, double interval, double mean);
+double emg_pause_evidence(const emg_rhythm *rhythm);
+// Square of the standard deviation that the median of n magnitudes stands for; sorts them.
+double emg_variance_of_median(float *magnitudes, int64_t n);
+
 // --- spikes of one source (detect.c) ---
 
 // Scratch for sources of up to n_most samples.
