@@ -88,6 +88,11 @@ double emg_conductor_axial_conductance(const emg_conductor *conductor);
 void emg_lead_function_transforms(const emg_action_potential *source, double k_rad_per_m,
                                   double complex multiplier[4]);
 
+// Multiplier of the function p that all four are derivatives of: with D = l d/dz and beta = 1 /
+// (1 - ikl), p^ = a ikl beta^4 L^ and
+//   q0 = 6 D p,  q1 = 6 D (1 - D) p,  q2 = 3 D (1 - D)^2 p,  q3 = (1 - D)^3 p.
+double complex emg_lead_primitive_transform(const emg_action_potential *source, double k_rad_per_m);
+
 // q0..q3 of one electrode at angle `dtheta_rad` from a fibre at `source_m`, at n_z offsets:
 // q_i(z_m[j]) is q[i * n_z + j], in V ohm / m. Direct sums, for tables to be checked against;
 // interior electrodes include the free-space part. Error below `tolerance` of the peak over z at

@@ -39,6 +39,9 @@ emg_status emg_sheet_basis_create(const emg_table_source *source, const emg_trun
                                   emg_error *err);
 void emg_sheet_basis_free(emg_sheet_basis *basis);
 
+// Number of the function that q0..q3 are derivatives of (emg_lead_primitive_transform).
+#define EMG_SHEET_PRIMITIVE 4
+
 // even +- odd = q_f(+-z): even, odd [n_functions][n_angles][n_offsets], in V ohm / m; interior
 // points: without the part of an unbounded muscle.
 emg_status emg_sheet_fill(const emg_table_source *source, const emg_sheet_basis *basis,

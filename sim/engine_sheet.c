@@ -91,8 +91,10 @@ static void apply_function(const emg_table_source *source, const emg_truncation 
   const double measure = truncation->dk_rad_per_m / (2 * M_PI * M_PI);
 
   for (int j = 0; j < n_waves; j++) {
-    double complex multiplier[4];
-    emg_lead_function_transforms(&source->source, (j + 0.5) * truncation->dk_rad_per_m, multiplier);
+    const double k = (j + 0.5) * truncation->dk_rad_per_m;
+    double complex multiplier[5];
+    emg_lead_function_transforms(&source->source, k, multiplier);
+    multiplier[EMG_SHEET_PRIMITIVE] = emg_lead_primitive_transform(&source->source, k);
     const double re = measure * creal(multiplier[function]);
     const double im = measure * cimag(multiplier[function]);
 

@@ -38,3 +38,11 @@ void emg_lead_function_transforms(const emg_action_potential *source, double k_r
   multiplier[2] = 3 * a * rest * rest;
   multiplier[3] = -a * rest;
 }
+
+double complex emg_lead_primitive_transform(const emg_action_potential *source,
+                                            double k_rad_per_m) {
+  double kl = k_rad_per_m * source->scale_m, a = source->amplitude_v / source->scale_m;
+  double complex beta = 1 / (1 - I * kl);
+
+  return a * I * kl * beta * beta * beta * beta;
+}

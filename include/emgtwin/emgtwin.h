@@ -18,6 +18,7 @@
 #include <emgtwin/file.h>
 #include <emgtwin/filters.h>
 #include <emgtwin/log.h>
+#include <emgtwin/mean_unit.h>
 #include <emgtwin/model.h>
 #include <emgtwin/muap.h>
 #include <emgtwin/online.h>
