@@ -133,6 +133,39 @@ static const char *const biceps[] = {
     NULL,
 };
 
+// Short recordings of many units at once, each with an innervation zone of its own.
+static const char *const bmiss_short[] = {
+    "simulation.duration_s = 5 s",
+    "conductor.muscle_radius_mm = 38 mm",
+    "electrodes.radius_mm = 1.5 mm",
+    "muscle.region = sector",
+    "muscle.radial_extent_mm = 15 mm",
+    "muscle.sector_width_deg = 66 deg",
+    "muscle.fibre_count = 10200",
+    "muscle.placement = poisson_disc",
+    "muscle.innervation_zone_law = gaussian",
+    "muscle.innervation_zone_width_mm = 8 mm",
+    "muscle.innervation_zone_unit_sd_mm = 8 mm",
+    "muscle.half_length_1_mm = 66 mm",
+    "muscle.half_length_2_mm = 66 mm",
+    "muscle.cv_m_per_s = 3.95 m/s",
+    "muscle.cv_sd_m_per_s = 0.3 m/s",
+    "muscle.cv_fibre_sd_m_per_s = 0.08 m/s",
+    "pool.innervation_ratio = 30",
+    "pool.territory_fibres_per_mm2 = 10 1/mm^2",
+    "pool.recruitment_max = 10 %",
+    "pool.rate_min_hz = 13 Hz",
+    "pool.rate_min_last_hz = 8 Hz",
+    "pool.rate_max_hz = 13 Hz",
+    "pool.rate_max_last_hz = 8 Hz",
+    "pool.rate_gain_hz = 0 Hz",
+    "pool.rate_gain_last_hz = 0 Hz",
+    "drive.profile = constant",
+    "drive.level = 50 %",
+    "sensor.snr_db = 20 dB",
+    NULL,
+};
+
 // The common 64-channel grid: 13 x 5 with one corner left out.
 static const char *const tibialis[] = {
     "simulation.duration_s = 30 s",
@@ -233,6 +266,11 @@ static const preset_row presets[] = {
      "after Halatsis et al. 2025: 100 units all active under a ring of 10 x 32 electrodes, 10 s at "
      "2 kHz, no noise",
      1, bmiss2025},
+    {"bmiss_short",
+     "5 s of 60 units that all fire 8 to 13 times a second under a 13 x 5 grid, each with its "
+     "own "
+     "innervation zone: too short for blind methods",
+     1, bmiss_short},
     {"biceps",
      "biceps brachii over the humerus under an 8 x 8 grid, 20 % of maximum for 30 s: 500 units of "
      "about 700 fibres",
@@ -260,8 +298,8 @@ static const preset_row *find_preset(const char *name) {
 }
 
 const char *const *emg_config_preset_names(void) {
-  static const char *const names[] = {"quick",    "wen2021",      "bmiss2025", "biceps",
-                                      "tibialis", "forearm-ring", NULL};
+  static const char *const names[] = {"quick",  "wen2021",  "bmiss2025",    "bmiss_short",
+                                      "biceps", "tibialis", "forearm-ring", NULL};
   return names;
 }
 

@@ -133,6 +133,9 @@ static emg_status share_out_fibres(const subject *s, emg_territory *territories,
 
 // --- properties of units and fibres ---
 
+// Zones of units stay within so many standard deviations of the muscle's.
+static const double zone_reach = 2.5;
+
 // Gaussian redrawn until it is within `reach` standard deviations.
 static double truncated_gaussian(emg_rng *rng, double reach) {
   double z;
@@ -172,6 +175,12 @@ static double cv_of_diameter(double diameter_um) {
   return 2.2 + (within_um - 22) * 3.0 / 63;
 }
 
+// Centre of a unit's own end-plates from the centre of the muscle's.
+static double unit_zone_mm(const subject *s, int i) {
+  emg_rng rng = emg_rng_stream(s->seed, EMG_RNG_UNIT_ZONE, (uint32_t)i, s->index);
+  return s->muscle->innervation_zone_unit_sd_mm * truncated_gaussian(&rng, zone_reach);
+}
+
 static double end_plate_mm(const struct emg_config_muscle *m, emg_rng *rng) {
   double offset = m->innervation_zone_law == EMG_IZ_GAUSSIAN ? truncated_gaussian(rng, 3) / 4
                                                              : emg_rng_uniform(rng) - 0.5;
@@ -181,11 +190,12 @@ static double end_plate_mm(const struct emg_config_muscle *m, emg_rng *rng) {
 
 // One fibre. Its stream belongs to its place in the muscle, so another pool leaves the end-plates,
 // tendons and diameters of the fibres as they are.
-static emg_fibre create_fibre(const subject *s, int place, double cv_of_unit) {
+static emg_fibre create_fibre(const subject *s, int place, double cv_of_unit,
+                              double zone_of_unit_mm) {
   const struct emg_config_muscle *m = s->muscle;
   emg_rng rng = emg_rng_stream(s->seed, EMG_RNG_FIBRE_PROPERTIES, (uint32_t)place, s->index);
   double diameter_um = m->fibre_diameter_um + m->fibre_diameter_sd_um * truncated_gaussian(&rng, 3);
-  double end_plate = end_plate_mm(m, &rng);
+  double end_plate = end_plate_mm(m, &rng) + zone_of_unit_mm;
   double tendon_1 = m->innervation_zone_mm + m->half_length_1_mm +
                     m->tendon_width_mm * (emg_rng_uniform(&rng) - 0.5);
   double tendon_2 = m->innervation_zone_mm - m->half_length_2_mm +
@@ -212,13 +222,14 @@ static emg_fibre create_fibre(const subject *s, int place, double cv_of_unit) {
 static emg_status check_lengths(const struct emg_config_muscle *m, emg_error *err) {
   double zone_mm = m->innervation_zone_law == EMG_IZ_GAUSSIAN ? 0.75 * m->innervation_zone_width_mm
                                                               : 0.5 * m->innervation_zone_width_mm;
-  double spread_mm = zone_mm + m->tendon_width_mm / 2;
+  double spread_mm = zone_mm + zone_reach * m->innervation_zone_unit_sd_mm + m->tendon_width_mm / 2;
   double shorter_mm = fmin(m->half_length_1_mm, m->half_length_2_mm);
 
   if (shorter_mm < spread_mm + 1) {
     return emg_fail(err, EMG_ERR_CONFIG,
                     "muscle \"%s\": end-plates and tendons spread over %g mm of a half length of "
-                    "%g mm; lower muscle.innervation_zone_width_mm or muscle.tendon_width_mm",
+                    "%g mm; lower muscle.innervation_zone_width_mm, "
+                    "muscle.innervation_zone_unit_sd_mm or muscle.tendon_width_mm",
                     m->name, spread_mm, shorter_mm);
   }
   return EMG_OK;
@@ -230,10 +241,10 @@ static void create_units(const subject *s, const emg_territory *territories, con
 
   for (int u = 0; u < s->pool->units; u++) {
     const emg_territory *t = &territories[u];
-    double cv = unit_cv(s, u), sum_cv = 0;
+    double cv = unit_cv(s, u), zone_mm = unit_zone_mm(s, u), sum_cv = 0;
 
     for (int i = begin; i < begin + t->n_fibres; i++) {
-      fibres[i] = create_fibre(s, members[i], cv);
+      fibres[i] = create_fibre(s, members[i], cv, zone_mm);
       sum_cv += fibres[i].cv_m_per_s;
     }
     units[u] = (emg_motor_unit){.muscle = (int)s->index,

@@ -29,6 +29,7 @@ typedef enum {
   EMG_RNG_BAD_CHANNELS = 12,
   EMG_RNG_SEARCH = 13,
   EMG_RNG_ACCURACY_CHECK = 14,
+  EMG_RNG_UNIT_ZONE = 15,
 } emg_rng_use;
 
 typedef struct {

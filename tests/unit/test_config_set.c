@@ -97,11 +97,11 @@ static void presets_are_layers_over_the_defaults(void **state) {
     assert_int_equal(emg_config_check(&config, &err), EMG_OK);
     assert_true(strlen(emg_config_preset_doc(names[n])) > 20);
   }
-  assert_int_equal(n, 6);
+  assert_int_equal(n, 7);
   assert_int_equal(emg_config_preset("quik", &config, &err), EMG_ERR_ARG);
   assert_non_null(strstr(err.items[0].message,
-                         "there is no preset 'quik'; there are quick, wen2021, bmiss2025, biceps, "
-                         "tibialis, forearm-ring"));
+                         "there is no preset 'quik'; there are quick, wen2021, bmiss2025, "
+                         "bmiss_short, biceps, tibialis, forearm-ring"));
   assert_null(emg_config_preset_doc("quik"));
 }
 

@@ -80,6 +80,31 @@ static void gaussian_end_plates_have_a_quarter_of_the_width_as_deviation(void **
   emg_model_free(&model);
 }
 
+// Without a width, all fibres of a unit are innervated at its own zone.
+static void zones_of_units_spread_about_that_of_the_muscle(void **state) {
+  (void)state;
+  emg_model model =
+      fixture_model(SET("muscle.innervation_zone_mm=3", "muscle.innervation_zone_width_mm=0",
+                        "muscle.innervation_zone_unit_sd_mm=6", "muscle.half_length_1_mm=40",
+                        "muscle.half_length_2_mm=40", "pool.units=100", "muscle.fibre_count=2000"));
+  double sum = 0, squares = 0;
+
+  for (int u = 0; u < model.n_units; u++) {
+    const emg_fibre *fibres = &model.fibres[model.units[u].fibre_begin];
+    double zone_mm = end_plate_mm(&fibres[0]);
+    for (int i = 0; i < model.units[u].fibre_count; i++) {
+      assert_float_equal(end_plate_mm(&fibres[i]), zone_mm, 1e-9);
+    }
+    assert_true(fabs(zone_mm - 3) <= 15);
+    sum += zone_mm - 3;
+    squares += (zone_mm - 3) * (zone_mm - 3);
+  }
+  // four standard errors of 100 units; a Gaussian cut at 2.5 deviations has 0.954 of its deviation
+  assert_float_equal(sum / model.n_units, 0, 4 * 6 / sqrt(100));
+  assert_float_equal(sqrt(squares / model.n_units), 0.954 * 6, 4 * 6 / sqrt(200));
+  emg_model_free(&model);
+}
+
 static void diameters_and_delays_are_cut_gaussians(void **state) {
   (void)state;
   emg_model model =
@@ -193,6 +218,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(end_plates_and_tendons_spread_over_their_widths),
       cmocka_unit_test(gaussian_end_plates_have_a_quarter_of_the_width_as_deviation),
+      cmocka_unit_test(zones_of_units_spread_about_that_of_the_muscle),
       cmocka_unit_test(diameters_and_delays_are_cut_gaussians),
       cmocka_unit_test(no_spread_means_no_spread),
       cmocka_unit_test(unit_velocities_are_drawn_and_fibres_spread_about_them),
