@@ -1,0 +1,348 @@
+// shared.c -- parameters of conductor and grid that all units share, by profile
+//
+// At each value tried the units are fitted anew and their costs added; the profile of the cost is
+// a parabola near its minimum, whose curvature says how well the value is known.
+#include "inverse_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define STAGE "shared parameters"
+
+// --- in the configuration ---
+
+bool emg_shared_is_estimated(const emg_config *config, emg_shared_parameter parameter) {
+  const struct emg_config_invert *v = &config->invert;
+
+  switch (parameter) {
+    case EMG_SHARED_ROTATION:
+      return v->rotation == EMG_SHARED_ESTIMATED;
+    case EMG_SHARED_FAT:
+      return v->fat == EMG_SHARED_ESTIMATED;
+    case EMG_SHARED_TENDON_1:
+    case EMG_SHARED_TENDON_2:
+      return v->tendons == EMG_SHARED_ESTIMATED;
+    case EMG_SHARED_OFFSET:
+      return v->offset == EMG_SHARED_ESTIMATED;
+    default:
+      return v->anisotropy == EMG_SHARED_ESTIMATED;
+  }
+}
+
+double emg_shared_get(const emg_config *config, emg_shared_parameter parameter) {
+  const struct emg_config_conductor *c = &config->conductor;
+
+  switch (parameter) {
+    case EMG_SHARED_ROTATION:
+      return config->electrodes.rotation_deg;
+    case EMG_SHARED_FAT:
+      return c->fat_thickness_mm;
+    case EMG_SHARED_TENDON_1:
+      return config->muscle[0].half_length_1_mm;
+    case EMG_SHARED_TENDON_2:
+      return config->muscle[0].half_length_2_mm;
+    case EMG_SHARED_OFFSET:
+      return config->electrodes.centre_z_mm;
+    default:
+      return log(c->muscle_axial_s_per_m / c->muscle_transverse_s_per_m);
+  }
+}
+
+// Conductivity across the fibres and their geometric mean both matter; the mean is kept.
+static void set_anisotropy(struct emg_config_conductor *c, double logarithm) {
+  double mean = sqrt(c->muscle_axial_s_per_m * c->muscle_transverse_s_per_m);
+
+  c->muscle_axial_s_per_m = mean * exp(logarithm / 2);
+  c->muscle_transverse_s_per_m = mean * exp(-logarithm / 2);
+}
+
+void emg_shared_set(emg_config *config, emg_shared_parameter parameter, double value) {
+  switch (parameter) {
+    case EMG_SHARED_ROTATION:
+      config->electrodes.rotation_deg = value;
+      break;
+    case EMG_SHARED_FAT:
+      config->conductor.fat_thickness_mm = value;
+      break;
+    case EMG_SHARED_TENDON_1:
+      config->muscle[0].half_length_1_mm = value;
+      break;
+    case EMG_SHARED_TENDON_2:
+      config->muscle[0].half_length_2_mm = value;
+      break;
+    case EMG_SHARED_OFFSET:
+      config->electrodes.centre_z_mm = value;
+      break;
+    default:
+      set_anisotropy(&config->conductor, value);
+  }
+}
+
+// What is expected beforehand: mean as configured, standard deviation, limits.
+typedef struct {
+  double mean, sd, min, max;
+} belief;
+
+static belief belief_of(const emg_config *config, emg_shared_parameter parameter) {
+  const struct emg_config_invert *v = &config->invert;
+  const double mean = emg_shared_get(config, parameter);
+
+  switch (parameter) {
+    case EMG_SHARED_ROTATION:
+      return (belief){mean, v->rotation_sd_deg, fmax(mean - 45, -180), fmin(mean + 45, 180)};
+    case EMG_SHARED_FAT:
+      return (belief){mean, v->fat_sd_mm, 0, 60};
+    case EMG_SHARED_TENDON_1:
+    case EMG_SHARED_TENDON_2:
+      return (belief){mean, v->tendons_sd_mm, fmax(mean / 2, 1), fmin(mean * 2, 1000)};
+    case EMG_SHARED_OFFSET:
+      return (belief){mean, v->offset_sd_mm, fmax(mean - 100, -500), fmin(mean + 100, 500)};
+    default:
+      return (belief){mean, v->anisotropy_sd, 0, log(100)};
+  }
+}
+
+// --- the cost of a value ---
+
+enum { TRIED_MAX = 32 };
+
+typedef struct {
+  const emg_config *config;
+  const emg_view_source *recording;
+  const emg_metric *metric;
+  emg_shared_parameter parameter;
+  belief expected;
+  int n_units, n_iterations;
+  emg_profile_unit *units;
+  const emg_monitor *monitor;
+  int n_tried;
+  struct {
+    double value, cost, chi2;
+    double cover_mm;  // of the muscle: fat and skin
+    emg_fit *fits;    // [n_units]
+  } tried[TRIED_MAX];
+} profile;
+
+// The value tried whose fits are the ones to start from.
+static int nearest_tried(const profile *p, double value) {
+  int nearest = 0;
+  for (int i = 1; i < p->n_tried; i++) {
+    if (fabs(p->tried[i].value - value) < fabs(p->tried[nearest].value - value)) {
+      nearest = i;
+    }
+  }
+  return nearest;
+}
+
+static emg_status fit_all(const profile *p, const emg_fit_problem *problem, emg_fit *fits,
+                          emg_error *err) {
+  int failed = p->n_units;
+  emg_status status = EMG_OK;
+
+#pragma omp parallel
+  {
+    emg_error own = {0};
+    emg_fit_room *room;
+    emg_status ready = emg_fit_room_create(problem, &room, &own);
+
+#pragma omp for schedule(dynamic)
+    for (int i = 0; i < p->n_units; i++) {
+      emg_status of_unit = ready;
+      if (of_unit == EMG_OK) {
+        of_unit = emg_fit_refine(problem, p->units[i].estimate, p->units[i].n_spikes,
+                                 p->n_iterations, room, &fits[i], &own);
+      }
+#pragma omp critical(emg_shared_fits)
+      if (of_unit != EMG_OK && i < failed) {
+        failed = i;
+        status = of_unit;
+        if (err) {
+          *err = own;
+        }
+      }
+    }
+    emg_fit_room_free(room);
+  }
+  return status;
+}
+
+// Fits of the nearest value tried, or the first ones; depths below the skin are kept.
+static void take_starts(const profile *p, double value, double cover_mm, emg_fit *fits) {
+  int nearest = nearest_tried(p, value);
+
+  for (int i = 0; i < p->n_units; i++) {
+    fits[i] = p->n_tried > 0 ? p->tried[nearest].fits[i] : p->units[i].fit;
+    if (p->n_tried > 0) {
+      fits[i].unit.value[EMG_UNIT_DEPTH] += p->tried[nearest].cover_mm - cover_mm;
+    }
+  }
+}
+
+static emg_status try_value(profile *p, double value, emg_error *err) {
+  const int at = p->n_tried;
+  emg_config config = *p->config;
+  emg_subject subject = {0};
+  emg_fit *fits = NULL;
+  emg_status status;
+
+  EMG_TRY(emg_progress(p->monitor, STAGE, at, TRIED_MAX, err));
+  EMG_TRY_DONE(emg_alloc((size_t)p->n_units, sizeof *fits, &fits, err));
+  emg_shared_set(&config, p->parameter, value);
+  EMG_TRY_DONE(emg_subject_create(&config, p->recording, &subject, err));
+  double cover_mm = 1e3 * (emg_conductor_skin_radius_m(&subject.conductor) -
+                           emg_conductor_muscle_outer_m(&subject.conductor));
+  take_starts(p, value, cover_mm, fits);
+  emg_fit_problem problem = {.model = subject.model,
+                             .view = &subject.view,
+                             .metric = p->metric,
+                             .expected = &subject.expected,
+                             .template_error = config.invert.template_error};
+  EMG_TRY_DONE(fit_all(p, &problem, fits, err));
+
+  double z = (value - p->expected.mean) / p->expected.sd, chi2 = 0;
+  p->tried[at].value = value;
+  p->tried[at].cover_mm = cover_mm;
+  p->tried[at].cost = z * z;
+  for (int i = 0; i < p->n_units; i++) {
+    p->tried[at].cost += fits[i].cost;
+    chi2 += fits[i].chi2 / p->n_units;
+  }
+  p->tried[at].chi2 = chi2;
+  p->tried[at].fits = fits;
+  p->n_tried++;
+  fits = NULL;
+done:
+  free(fits);
+  emg_subject_free(&subject);
+  return status;
+}
+
+// --- the minimum ---
+
+static int best_tried(const profile *p) {
+  int best = 0;
+  for (int i = 1; i < p->n_tried; i++) {
+    best = p->tried[i].cost < p->tried[best].cost ? i : best;
+  }
+  return best;
+}
+
+// The value tried next to `from` on one side, -1 for none.
+static int neighbour(const profile *p, int from, int side) {
+  int found = -1;
+  for (int i = 0; i < p->n_tried; i++) {
+    double away = side * (p->tried[i].value - p->tried[from].value);
+    if (away > 0 && (found < 0 || away < side * (p->tried[found].value - p->tried[from].value))) {
+      found = i;
+    }
+  }
+  return found;
+}
+
+// Parabola through the best value and its neighbours: its minimum and second derivative. False
+// without a minimum.
+static bool parabola(const profile *p, double *value, double *curvature) {
+  int b = best_tried(p), a = neighbour(p, b, -1), c = neighbour(p, b, 1);
+  if (a < 0 || c < 0) {
+    return false;
+  }
+  double xa = p->tried[a].value, xb = p->tried[b].value, xc = p->tried[c].value;
+  double rise_1 = (p->tried[b].cost - p->tried[a].cost) / (xb - xa);
+  double rise_2 = (p->tried[c].cost - p->tried[b].cost) / (xc - xb);
+  *curvature = 2 * (rise_2 - rise_1) / (xc - xa);
+  if (!(*curvature > 0)) {
+    return false;
+  }
+  *value = fmin(fmax((xa + xb) / 2 - rise_1 / *curvature, xa), xc);
+  return true;
+}
+
+static double limit(const profile *p, double value) {
+  return fmin(fmax(value, p->expected.min), p->expected.max);
+}
+
+// Steps to lower costs until the best value has neighbours on both sides, or a limit is reached.
+static emg_status bracket(profile *p, double step, emg_error *err) {
+  const int steps_max = 12;
+
+  EMG_TRY(try_value(p, limit(p, p->expected.mean - step), err));
+  EMG_TRY(try_value(p, limit(p, p->expected.mean + step), err));
+  for (int i = 0; i < steps_max; i++) {
+    int best = best_tried(p);
+    int side = neighbour(p, best, -1) < 0 ? -1 : neighbour(p, best, 1) < 0 ? 1 : 0;
+    double next = limit(p, p->tried[best].value + side * step);
+    if (side == 0 || next == p->tried[best].value) {
+      break;
+    }
+    EMG_TRY(try_value(p, next, err));
+  }
+  return EMG_OK;
+}
+
+// Halves of the step on both sides of the best, until a parabola says that the cost is level to
+// within its own width there.
+static emg_status refine(profile *p, double step, emg_error *err) {
+  const int halvings_max = 4;
+
+  for (int i = 0; i < halvings_max; i++) {
+    double value, curvature;
+    if (!parabola(p, &value, &curvature) || step < 1.5 * sqrt(2 / curvature)) {
+      break;
+    }
+    step /= 2;
+    int best = best_tried(p);
+    double centre = p->tried[best].value;
+    EMG_TRY(try_value(p, limit(p, centre - step), err));
+    EMG_TRY(try_value(p, limit(p, centre + step), err));
+  }
+  return EMG_OK;
+}
+
+static void conclude(profile *p, emg_profile *out) {
+  const int best = best_tried(p);
+  double curvature;
+
+  *out = (emg_profile){.value = p->tried[best].value,
+                       .sd = p->expected.sd,
+                       .gain = p->tried[0].cost - p->tried[best].cost,
+                       .n_tried = p->n_tried,
+                       .is_at_limit = true};
+  if (parabola(p, &out->value, &curvature)) {
+    out->sd = sqrt(2 * fmax(p->tried[best].chi2, 1) / curvature);
+    out->is_at_limit = false;
+  }
+  for (int i = 0; i < p->n_units; i++) {
+    p->units[i].fit = p->tried[best].fits[i];
+  }
+}
+
+emg_status emg_shared_profile(const emg_config *config, const emg_view_source *recording,
+                              const emg_metric *metric, emg_shared_parameter parameter,
+                              int n_units, emg_profile_unit *units, int n_iterations,
+                              const emg_monitor *monitor, emg_profile *out, emg_error *err) {
+  profile p = {.config = config,
+               .recording = recording,
+               .metric = metric,
+               .parameter = parameter,
+               .expected = belief_of(config, parameter),
+               .n_units = n_units,
+               .n_iterations = n_iterations,
+               .units = units,
+               .monitor = monitor};
+  const double step = p.expected.sd / 2;
+  emg_status status;
+
+  *out = (emg_profile){0};
+  if (n_units < 1) {
+    return emg_fail(err, EMG_ERR_ARG, "no unit to estimate a shared parameter from");
+  }
+  EMG_TRY_DONE(try_value(&p, p.expected.mean, err));
+  EMG_TRY_DONE(bracket(&p, step, err));
+  EMG_TRY_DONE(refine(&p, step, err));
+  conclude(&p, out);
+done:
+  for (int i = 0; i < p.n_tried; i++) {
+    free(p.tried[i].fits);
+  }
+  return status;
+}

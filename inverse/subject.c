@@ -1,0 +1,75 @@
+// subject.c -- the forward model of what a configuration knows of anatomy and grid
+#include "inverse_priv.h"
+
+#include <math.h>
+
+// Samples of potentials: from the earliest latency until the slowest fibre's end has passed, but
+// not beyond the window.
+static void set_samples(const emg_expected *e, emg_view_source *view) {
+  const double per_ms = 1e-3 * view->rate_hz * view->oversampling;
+  const double *low = e->min, *high = e->max;
+  double way_mm = fmax(high[EMG_UNIT_TENDON_1] - low[EMG_UNIT_ZONE],
+                       high[EMG_UNIT_ZONE] - low[EMG_UNIT_TENDON_2]);
+  // the tail of the action potential: some ten times its scale
+  double travel_ms = high[EMG_UNIT_LATENCY] + (way_mm + 15) / low[EMG_UNIT_CV];
+  double window_ms =
+      1e3 * (view->n_window - view->origin + view->max_shift) / view->rate_hz;
+
+  view->potential_origin = (int)ceil(fmax(-low[EMG_UNIT_LATENCY], 0) * per_ms) + 1;
+  view->n_potential =
+      view->potential_origin + (int)ceil(fmin(travel_ms, fmax(window_ms, 1)) * per_ms);
+}
+
+static emg_mean_unit_range range_of(const emg_config *config, const emg_view_source *view,
+                                    const emg_subject *subject) {
+  const emg_expected *e = &subject->expected;
+  const struct emg_config_muscle *m = &config->muscle[0];
+  // of an even spread
+  double tendon_spread_mm = m->tendon_width_mm / sqrt(12);
+  double thickness_mm = 1e3 * (emg_conductor_muscle_outer_m(&subject->conductor) -
+                               emg_conductor_muscle_inner_m(&subject->conductor));
+
+  return (emg_mean_unit_range){
+      .rate_hz = view->rate_hz * view->oversampling,
+      .n_samples = view->n_potential,
+      .origin = view->potential_origin,
+      .depth_max_mm = fmin(e->max[EMG_UNIT_DEPTH] + e->max[EMG_UNIT_TERRITORY], thickness_mm),
+      .z_min_mm = e->min[EMG_UNIT_TENDON_2] - tendon_spread_mm,
+      .z_max_mm = e->max[EMG_UNIT_TENDON_1] + tendon_spread_mm,
+      .tendon_spread_mm = tendon_spread_mm,
+      .fibre_diameter_um = m->fibre_diameter_um,
+      .tolerance = config->simulation.tolerance,
+  };
+}
+
+emg_status emg_subject_create(const emg_config *config, const emg_view_source *recording,
+                              emg_subject *out, emg_error *err) {
+  emg_view_source seen = *recording;
+  emg_status status;
+
+  *out = (emg_subject){.source = emg_action_potential_from_config(config)};
+  EMG_TRY_DONE(emg_conductor_from_config(config, &out->conductor, err));
+  EMG_TRY_DONE(emg_electrodes_create(config, &out->conductor, &out->electrodes, err));
+  EMG_TRY_DONE(emg_montage_create(config, &out->electrodes, &out->montage, err));
+  out->expected = emg_expected_from_config(config, &out->conductor);
+  set_samples(&out->expected, &seen);
+  out->potential_origin = seen.potential_origin;
+  emg_mean_unit_range range = range_of(config, &seen, out);
+  EMG_TRY_DONE(emg_mean_model_create(&out->conductor, &out->electrodes, &out->source, &range,
+                                     &out->model, err));
+  seen.weights = &out->montage.weights;
+  EMG_TRY_DONE(emg_view_create(&seen, &out->view, err));
+done:
+  if (status != EMG_OK) {
+    emg_subject_free(out);
+  }
+  return status;
+}
+
+void emg_subject_free(emg_subject *subject) {
+  emg_electrodes_free(&subject->electrodes);
+  emg_montage_free(&subject->montage);
+  emg_mean_model_free(subject->model);
+  emg_view_free(&subject->view);
+  *subject = (emg_subject){0};
+}
