@@ -104,10 +104,8 @@ emg_status emg_bank_create(const emg_fit_problem *problem, int n, const emg_moni
   const emg_view *view = problem->view;
   emg_status status;
 
-  *out = (emg_bank){.n = n,
-                    .n_window = view->n_window,
-                    .n_channels = view->n_channels,
-                    .origin = view->origin};
+  *out = (emg_bank){
+      .n = n, .n_window = view->n_window, .n_channels = view->n_channels, .origin = view->origin};
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *out->units, &out->units, err));
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *out->norms, &out->norms, err));
   EMG_TRY_DONE(emg_alloc_aligned((size_t)n * (size_t)unit_size(out), sizeof *out->potentials,
@@ -136,8 +134,8 @@ void emg_bank_free(emg_bank *bank) {
 enum { STEP = 2 };
 
 // shifted[row][shift][channel] = potential[STEP row + shift][channel], 0 beyond the window.
-static void fill_shifted(const emg_bank *bank, const float *potential, int max_shift,
-                         int n_shifts, float *shifted) {
+static void fill_shifted(const emg_bank *bank, const float *potential, int max_shift, int n_shifts,
+                         float *shifted) {
   const int n_channels = bank->n_channels, n_rows = (bank->n_window + STEP - 1) / STEP;
 
   for (int row = 0; row < n_rows; row++) {
@@ -222,8 +220,7 @@ emg_status emg_bank_find(const emg_bank *bank, const float *potential, int max_s
   *n = 0;
   EMG_TRY_DONE(emg_alloc_aligned((size_t)n_rows * (size_t)n_shifts * (size_t)bank->n_channels,
                                  sizeof *shifted, &shifted, err));
-  EMG_TRY_DONE(
-      emg_alloc_aligned((size_t)bank->n * (size_t)n_shifts, sizeof *sums, &sums, err));
+  EMG_TRY_DONE(emg_alloc_aligned((size_t)bank->n * (size_t)n_shifts, sizeof *sums, &sums, err));
   EMG_TRY_DONE(emg_alloc((size_t)bank->n, sizeof *all, &all, err));
   fill_shifted(bank, potential, STEP * half, n_shifts, shifted);
   correlate(bank, shifted, STEP * half, n_shifts, sums, all);

@@ -15,7 +15,7 @@ static void set(emg_expected *e, emg_unit_parameter p, double zero, double mean,
 }
 
 // The key's five values, `zero` added to places.
-#define SET(parameter, zero, name, unit)                                                        \
+#define SET(parameter, zero, name, unit)                                                     \
   set(&e, parameter, zero, v->name##_mean_##unit, v->name##_sd_##unit, v->name##_min_##unit, \
       v->name##_max_##unit, v->name##_floor_##unit)
 
@@ -42,8 +42,8 @@ emg_expected emg_expected_from_config(const emg_config *config, const emg_conduc
     e.min[EMG_UNIT_ARC] = grid_mm - 1.5 * M_PI * skin_mm;
     e.max[EMG_UNIT_ARC] = grid_mm + 1.5 * M_PI * skin_mm;
   }
-  double deepest_mm = 1e3 * (emg_conductor_muscle_outer_m(conductor) -
-                             emg_conductor_muscle_inner_m(conductor));
+  double deepest_mm =
+      1e3 * (emg_conductor_muscle_outer_m(conductor) - emg_conductor_muscle_inner_m(conductor));
   e.max[EMG_UNIT_DEPTH] = fmin(e.max[EMG_UNIT_DEPTH], deepest_mm);
   return e;
 }

@@ -32,8 +32,7 @@ struct emg_fit_room {
   double gram[GRAM][GRAM];
 };
 
-emg_status emg_fit_room_create(const emg_fit_problem *problem, emg_fit_room **out,
-                               emg_error *err) {
+emg_status emg_fit_room_create(const emg_fit_problem *problem, emg_fit_room **out, emg_error *err) {
   const emg_view *view = problem->view;
   const emg_metric *metric = problem->metric;
   const size_t n_items = 1 + N, n_electrodes = (size_t)view->n_electrodes;
@@ -49,8 +48,8 @@ emg_status emg_fit_room_create(const emg_fit_problem *problem, emg_fit_room **ou
   }
   EMG_TRY(emg_alloc(1, sizeof *room, &room, err));
   EMG_TRY_DONE(emg_mean_scratch_create(problem->model, &room->scratch, err));
-  EMG_TRY_DONE(emg_alloc_aligned(n_items * n_electrodes * (size_t)view->n_potential,
-                                 sizeof(float), &room->potentials, err));
+  EMG_TRY_DONE(emg_alloc_aligned(n_items * n_electrodes * (size_t)view->n_potential, sizeof(float),
+                                 &room->potentials, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_items * n_electrodes * (size_t)view->n_window, sizeof(float),
                                  &room->filtered, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_items * (size_t)view->n_window * (size_t)view->n_channels,
@@ -58,12 +57,11 @@ emg_status emg_fit_room_create(const emg_fit_problem *problem, emg_fit_room **ou
   if (metric) {
     const size_t n_blocks = (size_t)emg_metric_blocks(metric, view->n_window);
     room->n_residuals = (int)n_blocks * metric->rank;
-    EMG_TRY_DONE(emg_alloc_aligned(n_items * n_blocks * (size_t)metric->n_dimensions,
-                                   sizeof(float), &room->blocks, err));
+    EMG_TRY_DONE(emg_alloc_aligned(n_items * n_blocks * (size_t)metric->n_dimensions, sizeof(float),
+                                   &room->blocks, err));
     EMG_TRY_DONE(emg_alloc_aligned(n_items * (size_t)room->n_residuals, sizeof(float),
                                    &room->components, err));
-    EMG_TRY_DONE(
-        emg_alloc((size_t)metric->rank, sizeof *room->weights, &room->weights, err));
+    EMG_TRY_DONE(emg_alloc((size_t)metric->rank, sizeof *room->weights, &room->weights, err));
     EMG_TRY_DONE(emg_alloc_aligned((size_t)GRAM * (size_t)room->n_residuals, sizeof(double),
                                    &room->rows, err));
   }
@@ -152,19 +150,18 @@ static emg_status take_estimate(const emg_fit_problem *problem, const float *est
   return EMG_OK;
 }
 
-static emg_status evaluate(const emg_fit_problem *problem, const emg_fit *at,
-                           bool with_derivatives, emg_fit_room *room, emg_error *err) {
+static emg_status evaluate(const emg_fit_problem *problem, const emg_fit *at, bool with_derivatives,
+                           emg_fit_room *room, emg_error *err) {
   const emg_view *view = problem->view;
   const int n = with_derivatives ? 1 + N : 1;
-  float *derivatives =
-      room->potentials + (ptrdiff_t)view->n_electrodes * view->n_potential;
+  float *derivatives = room->potentials + (ptrdiff_t)view->n_electrodes * view->n_potential;
 
   if (with_derivatives) {
     EMG_TRY(emg_mean_unit_derivatives(problem->model, &at->unit, room->scratch, room->potentials,
                                       derivatives, err));
   } else {
-    EMG_TRY(emg_mean_unit_potential(problem->model, &at->unit, room->scratch, room->potentials,
-                                    err));
+    EMG_TRY(
+        emg_mean_unit_potential(problem->model, &at->unit, room->scratch, room->potentials, err));
   }
   emg_view_apply(view, n, room->potentials, at->shift, room->filtered, room->seen);
   weigh(problem, n, room->seen, POTENTIAL, room);
@@ -197,8 +194,8 @@ static void judge(const emg_fit_problem *problem, const emg_fit_room *room, emg_
 // --- steps ---
 
 // Curvature and downhill gradient of half the cost, the amplitude eliminated.
-static void linearise(const emg_fit_problem *problem, const emg_fit_room *room,
-                      const emg_fit *fit, double curvature[N][N], double gradient[N]) {
+static void linearise(const emg_fit_problem *problem, const emg_fit_room *room, const emg_fit *fit,
+                      double curvature[N][N], double gradient[N]) {
   const double(*g)[GRAM] = room->gram;
   const emg_expected *e = problem->expected;
   const double a = fit->amplitude, zz = g[POTENTIAL][POTENTIAL];
@@ -216,11 +213,11 @@ static void linearise(const emg_fit_problem *problem, const emg_fit_room *room,
 }
 
 // Solves for the step with the diagonal enlarged; a parameter at a bound that it is driven against
-// stays. False if nothing can move.
-static bool step(const emg_expected *e, const emg_fit *fit, double curvature[N][N],
-                 const double gradient[N], double damping, emg_mean_unit *to) {
+// stays. Returns by how much the cost would fall if it were what it seems, 0 if nothing can move.
+static double step(const emg_expected *e, const emg_fit *fit, double curvature[N][N],
+                   const double gradient[N], double damping, emg_mean_unit *to) {
   int free_at[N], n = 0;
-  double matrix[N * N], move[N];
+  double matrix[N * N], move[N], fall = 0;
 
   *to = fit->unit;
   for (int p = 0; p < N; p++) {
@@ -231,9 +228,6 @@ static bool step(const emg_expected *e, const emg_fit *fit, double curvature[N][
       free_at[n++] = p;
     }
   }
-  if (n == 0) {
-    return false;
-  }
   for (int i = 0; i < n; i++) {
     for (int j = 0; j < n; j++) {
       matrix[i * n + j] = curvature[free_at[i]][free_at[j]];
@@ -241,14 +235,15 @@ static bool step(const emg_expected *e, const emg_fit *fit, double curvature[N][
     matrix[i * n + i] *= 1 + damping;
     move[i] = gradient[free_at[i]];
   }
-  if (emg_solve_spd(n, matrix, 1, move, NULL) != EMG_OK) {
-    return false;
+  if (n == 0 || emg_solve_spd(n, matrix, 1, move, NULL) != EMG_OK) {
+    return 0;
   }
   for (int i = 0; i < n; i++) {
     int p = free_at[i];
+    fall += move[i] * (damping * curvature[p][p] * move[i] + gradient[p]);
     to->value[p] = fmin(fmax(to->value[p] + move[i], e->min[p]), e->max[p]);
   }
-  return true;
+  return fall;
 }
 
 // Whole samples of the latency belong to the shift.
@@ -269,42 +264,52 @@ static void keep_within(const emg_expected *e, emg_mean_unit *unit) {
   }
 }
 
+// Damping after a step by the share of the promised fall that came true (Nielsen 1999).
+static double relax(double damping, double share) {
+  double x = 2 * share - 1;
+  return fmax(damping * fmax(1.0 / 8, 1 - x * x * x), 1e-6);
+}
+
+// One step that lowers the cost, with the damping it takes. *gain is 0 if there is none.
+static emg_status advance(const emg_fit_problem *problem, double *damping, emg_fit_room *room,
+                          emg_fit *fit, double *gain, emg_error *err) {
+  const int trials = 6;
+  double curvature[N][N], gradient[N], rise = 2;
+
+  *gain = 0;
+  linearise(problem, room, fit, curvature, gradient);
+  for (int trial = 0; trial < trials; trial++, *damping *= rise, rise *= 2) {
+    emg_fit next = *fit;
+    double fall = step(problem->expected, fit, curvature, gradient, *damping, &next.unit);
+    if (fall > 0) {
+      EMG_TRY(evaluate(problem, &next, false, room, err));
+      judge(problem, room, &next);
+      if (next.cost < fit->cost) {
+        *gain = fit->cost - next.cost;
+        *damping = relax(*damping, *gain / fall);
+        *fit = next;
+        fit->n_iterations++;
+        break;
+      }
+    }
+  }
+  return EMG_OK;
+}
+
+// Until a step lowers the cost by no more than a fraction of a standard deviation's worth.
 static emg_status descend(const emg_fit_problem *problem, int n_iterations, emg_fit_room *room,
                           emg_fit *fit, emg_error *err) {
-  enum { TRIALS = 6 };
-  double damping = 1e-2;
-  bool is_current = true;  // the Gram matrix is that of `fit`, with derivatives
+  const double enough = 0.02;
+  double damping = 1e-2, gain = INFINITY;
 
   EMG_TRY(evaluate(problem, fit, true, room, err));
   judge(problem, room, fit);
-  for (int i = 0; i < n_iterations && fit->amplitude > 0; i++) {
-    double curvature[N][N], gradient[N];
-    emg_fit next = *fit;
-    bool is_better = false;
-
-    linearise(problem, room, fit, curvature, gradient);
-    for (int trial = 0; trial < TRIALS && !is_better; trial++, damping *= is_better ? 1 : 5) {
-      if (step(problem->expected, fit, curvature, gradient, damping, &next.unit)) {
-        EMG_TRY(evaluate(problem, &next, false, room, err));
-        judge(problem, room, &next);
-        is_better = next.cost < fit->cost;
-      }
-    }
-    is_current = false;
-    if (!is_better) {
-      break;
-    }
-    double gain = fit->cost - next.cost;
-    *fit = next;
-    fit->n_iterations++;
-    damping = fmax(damping / 8, 1e-6);
+  for (int i = 0; i < n_iterations && fit->amplitude > 0 && gain > enough; i++) {
+    EMG_TRY(advance(problem, &damping, room, fit, &gain, err));
+    // the Gram matrix is of the last trial, without derivatives
     EMG_TRY(evaluate(problem, fit, true, room, err));
-    is_current = true;
-    if (gain < 1e-3 * fmax(1, 1e-3 * fit->cost)) {
-      break;
-    }
   }
-  return is_current ? EMG_OK : evaluate(problem, fit, true, room, err);
+  return EMG_OK;
 }
 
 // Inverse curvature in all parameters and the amplitude.
@@ -374,8 +379,8 @@ done:
 
 // --- results ---
 
-emg_status emg_fit_potential(const emg_fit_problem *problem, const emg_fit *fit,
-                             emg_fit_room *room, float *out, emg_error *err) {
+emg_status emg_fit_potential(const emg_fit_problem *problem, const emg_fit *fit, emg_fit_room *room,
+                             float *out, emg_error *err) {
   const emg_view *view = problem->view;
   const ptrdiff_t n = (ptrdiff_t)view->n_window * view->n_channels;
 

@@ -171,8 +171,8 @@ emg_status emg_fit_search(const emg_fit_problem *problem, const emg_bank *bank,
                           const float *estimate, double n_spikes, int n_starts, int n_iterations,
                           emg_fit_room *room, emg_fit *fit, emg_error *err);
 // The fitted action potential [window][channel].
-emg_status emg_fit_potential(const emg_fit_problem *problem, const emg_fit *fit,
-                             emg_fit_room *room, float *out, emg_error *err);
+emg_status emg_fit_potential(const emg_fit_problem *problem, const emg_fit *fit, emg_fit_room *room,
+                             float *out, emg_error *err);
 // Standard deviation to report of a parameter, with the error of the model.
 double emg_fit_sd(const emg_expected *expected, const emg_fit *fit, emg_unit_parameter parameter);
 
@@ -190,8 +190,8 @@ typedef struct {
   double cosine;  // of estimate and model, both whitened
   double height;  // of the source at a discharge, in its standard deviations
 } emg_template;
-// Filter[D] of unit variance from the block in which the model is most visible, the whitened
-// estimate shrunk towards the whitened model.
+// Filter[D] of unit variance from the block in which the estimate answers to the model most, the
+// whitened estimate shrunk towards the whitened model.
 emg_status emg_template_create(const emg_metric *metric, int n_window, int origin,
                                const float *estimate, const float *model, double n_spikes,
                                float *filter, emg_template *out, emg_error *err);
@@ -215,11 +215,11 @@ typedef struct {
 } emg_probes;
 
 typedef struct {
-  const float *rows;       // [sample][channel]; `n_taps` rows before `begin` may be read
-  int64_t begin, end;      // samples that count
-  double ridge;            // share of the largest eigenvalue
-  int n_most;              // kept
-  double cosine_max;       // of two that are kept
+  const float *rows;   // [sample][channel]; `n_taps` rows before `begin` may be read
+  int64_t begin, end;  // samples that count
+  double ridge;        // share of the largest eigenvalue
+  int n_most;          // kept
+  double cosine_max;   // of two that are kept
   bool by_kurtosis;
 } emg_probe_search;
 
@@ -255,16 +255,16 @@ typedef struct {
 
 typedef struct {
   double value, sd;
-  double gain;         // by which the cost is lower than at the value of the configuration
+  double gain;  // by which the cost is lower than at the value of the configuration
   int n_tried;
-  bool is_at_limit;    // the cost still falls at the last value that was tried
+  bool is_at_limit;  // the cost still falls at the last value that was tried
 } emg_profile;
 
 // The value at which all units fit best, by steps, halves of steps and a parabola; it is expected
 // as the configuration says. Units are fitted anew at each value.
 emg_status emg_shared_profile(const emg_config *config, const emg_view_source *recording,
-                              const emg_metric *metric, emg_shared_parameter parameter,
-                              int n_units, emg_profile_unit *units, int n_iterations,
-                              const emg_monitor *monitor, emg_profile *out, emg_error *err);
+                              const emg_metric *metric, emg_shared_parameter parameter, int n_units,
+                              emg_profile_unit *units, int n_iterations, const emg_monitor *monitor,
+                              emg_profile *out, emg_error *err);
 
 #endif

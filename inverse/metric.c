@@ -38,8 +38,8 @@ emg_status emg_metric_create(int n_taps, int n_channels, double *covariance, emg
   }
   out->rank = count_kept(n, ascending);
   EMG_TRY_DONE(emg_alloc((size_t)out->rank, sizeof *out->values, &out->values, err));
-  EMG_TRY_DONE(emg_alloc_aligned((size_t)out->rank * (size_t)n, sizeof *out->vectors,
-                                 &out->vectors, err));
+  EMG_TRY_DONE(
+      emg_alloc_aligned((size_t)out->rank * (size_t)n, sizeof *out->vectors, &out->vectors, err));
   for (int k = 0; k < out->rank; k++) {
     const double *vector = covariance + (ptrdiff_t)(n - 1 - k) * n;
     out->values[k] = ascending[n - 1 - k];

@@ -17,14 +17,14 @@ enum { UNITS = 32, SAMPLES = 256, CHUNKS = 16 };
 
 // --- filters ---
 
-// Rows at which blocks may end: all of which hold some of what follows the discharge.
+// Rows at which blocks may end: within the window, after the discharge.
 typedef struct {
   int first, step, n;
 } endings;
 
 static endings endings_of(const emg_bank *bank, const emg_metric *metric) {
   int step = metric->n_taps / 4 > 1 ? metric->n_taps / 4 : 1;
-  int first = bank->origin + step, last = bank->n_window + metric->n_taps / 4 - 1;
+  int first = bank->origin + step, last = bank->n_window - 1;
   return (endings){first, step, last > first ? (last - first) / step + 1 : 1};
 }
 
@@ -63,8 +63,7 @@ static emg_status filter_room_create(const emg_metric *metric, endings rows, fil
   size_t n = UNITS * (size_t)rows.n;
 
   *room = (filter_room){0};
-  EMG_TRY(
-      emg_alloc_aligned(n * (size_t)metric->n_dimensions, sizeof(float), &room->blocks, err));
+  EMG_TRY(emg_alloc_aligned(n * (size_t)metric->n_dimensions, sizeof(float), &room->blocks, err));
   EMG_TRY(emg_alloc_aligned(n * (size_t)metric->rank, sizeof(float), &room->components, err));
   EMG_TRY(emg_alloc((size_t)rows.n, sizeof *room->energy, &room->energy, err));
   return emg_alloc(n, sizeof *room->row, &room->row, err);
@@ -73,8 +72,7 @@ static emg_status filter_room_create(const emg_metric *metric, endings rows, fil
 // Blocks of a unit with at least half the energy of the fullest: no other is the most visible.
 static int gather(const emg_bank *bank, const emg_metric *metric, endings rows, int unit, int n,
                   filter_room *room) {
-  const float *potential =
-      bank->potentials + (ptrdiff_t)unit * bank->n_window * bank->n_channels;
+  const float *potential = bank->potentials + (ptrdiff_t)unit * bank->n_window * bank->n_channels;
   double most = 0;
   int begin = n;
 
@@ -197,8 +195,8 @@ static emg_status source_room_create(const emg_metric *metric, int n, source_roo
   size_t count = (size_t)n;
 
   *room = (source_room){0};
-  EMG_TRY(emg_alloc_aligned(SAMPLES * (size_t)metric->n_dimensions, sizeof(float), &room->blocks,
-                            err));
+  EMG_TRY(
+      emg_alloc_aligned(SAMPLES * (size_t)metric->n_dimensions, sizeof(float), &room->blocks, err));
   EMG_TRY(emg_alloc_aligned(SAMPLES * (size_t)metric->rank, sizeof(float), &room->components, err));
   EMG_TRY(emg_alloc_aligned(SAMPLES * count, sizeof(float), &room->sources, err));
   return emg_alloc_aligned(4 * count, sizeof(float), &room->part, err);
@@ -230,8 +228,7 @@ static void sum_chunk(const emg_metric *metric, const emg_probe_search *search, 
     }
     emg_sgemm(0, 1, n_rows, rank, d, 1, room->blocks, d, metric->vectors, d, 0, room->components,
               rank);
-    emg_sgemm(0, 1, n_rows, n, rank, 1, room->components, rank, filters, rank, 0, room->sources,
-              n);
+    emg_sgemm(0, 1, n_rows, n, rank, 1, room->components, rank, filters, rank, 0, room->sources, n);
     memset(room->part, 0, 4 * (size_t)n * sizeof *room->part);
     add_powers(n_rows, n, room->sources, room->part);
     for (ptrdiff_t i = 0; i < 4 * (ptrdiff_t)n; i++) {
@@ -353,10 +350,9 @@ static emg_status keep_best(const emg_metric *metric, const emg_probe_search *se
   emg_status status;
 
   qsort(probes, (size_t)n, sizeof *probes, search->by_kurtosis ? by_kurtosis : by_skewness);
+  EMG_TRY_DONE(emg_alloc_aligned((size_t)search->n_most * (size_t)rank, sizeof *kept, &kept, err));
   EMG_TRY_DONE(
-      emg_alloc_aligned((size_t)search->n_most * (size_t)rank, sizeof *kept, &kept, err));
-  EMG_TRY_DONE(emg_alloc_aligned(((size_t)search->n_most + 1) * (size_t)rank, sizeof *white, &white,
-                                 err));
+      emg_alloc_aligned(((size_t)search->n_most + 1) * (size_t)rank, sizeof *white, &white, err));
   for (int i = 0; i < n && out->n < search->n_most; i++) {
     const float *filter = filters + (ptrdiff_t)probes[i].unit * rank;
     float *candidate = white + (ptrdiff_t)out->n * rank;
@@ -389,8 +385,8 @@ emg_status emg_probes_create(const emg_bank *bank, const emg_metric *metric,
                     search->n_most, (long long)search->begin, (long long)search->end);
   }
   EMG_TRY_DONE(emg_alloc((size_t)bank->n, sizeof *probes, &probes, err));
-  EMG_TRY_DONE(emg_alloc_aligned((size_t)bank->n * (size_t)metric->rank, sizeof *filters, &filters,
-                                 err));
+  EMG_TRY_DONE(
+      emg_alloc_aligned((size_t)bank->n * (size_t)metric->rank, sizeof *filters, &filters, err));
   EMG_TRY_DONE(emg_alloc(n_most, sizeof *out->items, &out->items, err));
   EMG_TRY_DONE(emg_alloc_aligned(n_most * (size_t)metric->n_dimensions, sizeof *out->filters,
                                  &out->filters, err));

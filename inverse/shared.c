@@ -317,9 +317,9 @@ static void conclude(profile *p, emg_profile *out) {
 }
 
 emg_status emg_shared_profile(const emg_config *config, const emg_view_source *recording,
-                              const emg_metric *metric, emg_shared_parameter parameter,
-                              int n_units, emg_profile_unit *units, int n_iterations,
-                              const emg_monitor *monitor, emg_profile *out, emg_error *err) {
+                              const emg_metric *metric, emg_shared_parameter parameter, int n_units,
+                              emg_profile_unit *units, int n_iterations, const emg_monitor *monitor,
+                              emg_profile *out, emg_error *err) {
   profile p = {.config = config,
                .recording = recording,
                .metric = metric,

@@ -59,16 +59,18 @@ static double dot(int n, const float *a, const float *b) {
   return sum;
 }
 
-// The block of the largest b' C^-1 b.
-static int most_visible(int n, int rank, const float *whitened) {
+// The block in which the estimate answers a filter of the model most. Where the model is wrong, as
+// it may be where waves end, it does not, however visible the model itself is.
+static int most_visible(int n, int rank, const float *estimate, const float *model) {
   int best = 0;
-  double largest = -1;
+  double largest = -INFINITY;
 
   for (int i = 0; i < n; i++) {
-    const float *row = whitened + (ptrdiff_t)i * rank;
-    double height2 = dot(rank, row, row);
-    if (height2 > largest) {
-      largest = height2;
+    const float *e = estimate + (ptrdiff_t)i * rank, *m = model + (ptrdiff_t)i * rank;
+    double length2 = dot(rank, m, m);
+    double height = length2 > 0 ? dot(rank, e, m) / sqrt(length2) : 0;
+    if (height > largest) {
+      largest = height;
       best = i;
     }
   }
@@ -99,24 +101,29 @@ static void make_filter(const emg_metric *metric, double n_spikes, const float *
 emg_status emg_template_create(const emg_metric *metric, int n_window, int origin,
                                const float *estimate, const float *model, double n_spikes,
                                float *filter, emg_template *out, emg_error *err) {
-  // every other row, from a block that holds some of the window to one that holds its end
-  const int step = 2, first = metric->n_taps / 2;
-  const int n = (n_window + metric->n_taps / 2 - first) / step + 1;
+  // whole blocks only, ending at every other row: an estimate cut short is nothing like a signal
+  const int step = 2, first = metric->n_taps - 1, n = (n_window - 1 - first) / step + 1;
   float *blocks = NULL, *of_model = NULL, *of_estimate = NULL;
   emg_status status;
 
   *out = (emg_template){0};
-  EMG_TRY_DONE(emg_alloc_aligned((size_t)n * (size_t)metric->n_dimensions, sizeof *blocks, &blocks,
-                                 err));
+  if (n_window < metric->n_taps) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "action potentials of %d samples are shorter than filters of %d", n_window,
+                    metric->n_taps);
+  }
+  EMG_TRY_DONE(
+      emg_alloc_aligned((size_t)n * (size_t)metric->n_dimensions, sizeof *blocks, &blocks, err));
   EMG_TRY_DONE(
       emg_alloc_aligned((size_t)n * (size_t)metric->rank, sizeof *of_model, &of_model, err));
-  EMG_TRY_DONE(emg_alloc_aligned((size_t)metric->rank, sizeof *of_estimate, &of_estimate, err));
+  EMG_TRY_DONE(
+      emg_alloc_aligned((size_t)n * (size_t)metric->rank, sizeof *of_estimate, &of_estimate, err));
   whiten(metric, n_window, first, step, n, model, blocks, of_model);
-  int best = most_visible(n, metric->rank, of_model);
-  out->delay = first + best * step - origin;
-  whiten(metric, n_window, first + best * step, step, 1, estimate, blocks, of_estimate);
-  make_filter(metric, n_spikes, of_estimate, of_model + (ptrdiff_t)best * metric->rank, filter,
-              out);
+  whiten(metric, n_window, first, step, n, estimate, blocks, of_estimate);
+  ptrdiff_t best = most_visible(n, metric->rank, of_estimate, of_model);
+  out->delay = first + (int)best * step - origin;
+  make_filter(metric, n_spikes, of_estimate + best * metric->rank, of_model + best * metric->rank,
+              filter, out);
 done:
   free(blocks);
   free(of_model);

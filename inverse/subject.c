@@ -12,8 +12,7 @@ static void set_samples(const emg_expected *e, emg_view_source *view) {
                        high[EMG_UNIT_ZONE] - low[EMG_UNIT_TENDON_2]);
   // the tail of the action potential: some ten times its scale
   double travel_ms = high[EMG_UNIT_LATENCY] + (way_mm + 15) / low[EMG_UNIT_CV];
-  double window_ms =
-      1e3 * (view->n_window - view->origin + view->max_shift) / view->rate_hz;
+  double window_ms = 1e3 * (view->n_window - view->origin + view->max_shift) / view->rate_hz;
 
   view->potential_origin = (int)ceil(fmax(-low[EMG_UNIT_LATENCY], 0) * per_ms) + 1;
   view->n_potential =

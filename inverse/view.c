@@ -56,8 +56,7 @@ static emg_status fill_kernel(const emg_view_source *s, emg_view *view, emg_erro
   EMG_TRY_DONE(emg_fir_decimator(s->oversampling, &n_taps, &fir, err));
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *response, &response, err));
   for (int i = 0; i < s->n_potential; i++) {
-    EMG_TRY_DONE(
-        respond(s, fir, n_taps / 2, i - s->potential_origin, zero, n, response, err));
+    EMG_TRY_DONE(respond(s, fir, n_taps / 2, i - s->potential_origin, zero, n, response, err));
     memcpy(view->kernel + (ptrdiff_t)i * view->stride, response + margin,
            (size_t)view->stride * sizeof *response);
   }

@@ -226,8 +226,8 @@ static inline void case_create(inverse_case *c, uint64_t seed, double snr_db) {
                             .rate_hz = CASE_RATE_HZ,
                             .n_samples = c->subject.view.n_potential,
                             .tolerance = 1e-3};
-  case_stop_on(emg_engine_create(&c->subject.conductor, &c->subject.electrodes,
-                                 &c->subject.source, &range, &c->engine, &err),
+  case_stop_on(emg_engine_create(&c->subject.conductor, &c->subject.electrodes, &c->subject.source,
+                                 &range, &c->engine, &err),
                &err);
   case_stop_on(emg_engine_scratch_create(c->engine, &c->scratch, &err), &err);
   for (int u = 0; u < CASE_UNITS; u++) {
