@@ -22,6 +22,8 @@
 #define SAME_ANGLE_RAD 1e-9
 #define SAME_RADIUS 1e-6
 #define SAMPLES_MAX 1000000
+// Waves of the outermost nodes must run forwards.
+#define CV_SPREAD_MAX 0.2
 
 // --- Checks -------------------------------------------------------------------------------------
 
@@ -47,6 +49,7 @@ static emg_status check_range(const emg_conductor *conductor, const emg_mean_uni
                     range->n_samples, range->rate_hz, range->origin, SAMPLES_MAX);
   }
   if (!(range->tendon_spread_mm >= 0) || !isfinite(range->tendon_spread_mm) ||
+      !(range->cv_spread >= 0) || !(range->cv_spread <= CV_SPREAD_MAX) ||
       !(range->shift_max_mm >= 0) || !isfinite(range->shift_max_mm) ||
       !(range->fibre_diameter_um > 0) || !isfinite(range->fibre_diameter_um) ||
       !(range->tolerance > 0)) {
@@ -223,9 +226,9 @@ emg_status emg_mean_model_create(const emg_conductor *conductor,
   }
 
   // sample fibres are single ones
-  model->range.tendon_spread_mm = 0;
+  model->range.tendon_spread_mm = model->range.cv_spread = 0;
   EMG_TRY_DONE(refine(model, err));
-  model->range.tendon_spread_mm = range->tendon_spread_mm;
+  model->range = *range;
   gather_facts(model);
   model->facts.build_s = seconds_now() - start_s;
   *out = model;

@@ -11,6 +11,8 @@
 // shortest half of a fibre.
 #define PLACE_ROUNDING_MM 0.2
 #define END_ROUNDING_MM 1.0
+// Added to the spread of end-plates, so that velocities may differ where end-plates do not.
+#define LEAST_SPREAD_MM 1e-3
 // A transient fades out over this many length scales.
 #define FADE 4.0
 // No node is nearer to the axis than this, where angles lose their meaning.
@@ -64,19 +66,23 @@ static void fill_place(const emg_mean_table *table, double skin_mm, const emg_me
 
 // --- Places along the fibre ---------------------------------------------------------------------
 
-// Three-point Gauss-Hermite rule for a normal distribution.
+// Gauss-Hermite rule of five points for a normal distribution.
+static const double normal_at[EMG_ZONE_NODES] = {-2.8569700138728056, -1.3556261799742659, 0,
+                                                 1.3556261799742659, 2.8569700138728056};
+static const double normal_weight[EMG_ZONE_NODES] = {0.011257411327720689, 0.22207592200561265,
+                                                     0.53333333333333333, 0.22207592200561265,
+                                                     0.011257411327720689};
+
 static void fill_end_plates(const emg_mean_model *model, const emg_mean_unit *unit,
                             emg_unit_course *course) {
-  static const double weight[EMG_ZONE_NODES] = {1.0 / 6, 2.0 / 3, 1.0 / 6};
-
   for (int g = 0; g < EMG_ZONE_NODES; g++) {
-    double at = (g - 1) * sqrt(3), slope;
-    double z_mm = unit->value[EMG_UNIT_ZONE] + at * unit->value[EMG_UNIT_ZONE_SPREAD];
+    double slope;
+    double z_mm = unit->value[EMG_UNIT_ZONE] + normal_at[g] * unit->value[EMG_UNIT_ZONE_SPREAD];
     course->end_plate_mm[g] =
         held(z_mm, model->z_low_mm, model->z_high_mm, END_ROUNDING_MM, &slope);
-    course->weight[g] = weight[g];
+    course->weight[g] = normal_weight[g];
     course->by_zone[g] = slope;
-    course->by_spread[g] = at * slope;
+    course->by_spread[g] = normal_at[g] * slope;
   }
 }
 
@@ -88,24 +94,63 @@ static void place_stop(const emg_mean_model *model, const emg_mean_unit *unit, i
   emg_unit_stop *stop = &course->stop[side][node];
   double within, beyond;
   double z_mm = unit->value[side == 0 ? EMG_UNIT_TENDON_1 : EMG_UNIT_TENDON_2] +
-                (2 * node - 1) * model->range.tendon_spread_mm;
+                normal_at[node] * model->range.tendon_spread_mm;
 
   z_mm = held(z_mm, model->z_low_mm, model->z_high_mm, END_ROUNDING_MM, &within);
   const double plate_mm = course->end_plate_mm[last];
   stop->place_mm = plate_mm + sign * ramp(sign * (z_mm - plate_mm), END_ROUNDING_MM, &beyond);
-  stop->by_place[0] = 0;
-  stop->by_place[1] = (1 - beyond) * course->by_zone[last];
-  stop->by_place[2] = (1 - beyond) * course->by_spread[last];
-  stop->by_place[3] = beyond * within;
+  stop->by_place[EMG_BY_RUN] = 0;
+  stop->by_place[EMG_BY_ZONE] = (1 - beyond) * course->by_zone[last];
+  stop->by_place[EMG_BY_SPREAD] = (1 - beyond) * course->by_spread[last];
+  stop->by_place[EMG_BY_TENDON] = beyond * within;
 }
 
 // --- Time course --------------------------------------------------------------------------------
 
-// First sample at which the distance run exceeds `x_mm`.
+// First sample at which the mean fibre has run further than `x_mm`.
 static int sample_after(const emg_unit_course *course, double x_mm, int n_samples) {
   double sample = floor((x_mm - course->x_zero_mm) / course->x_step_mm) + 1;
 
   return sample < 0 ? 0 : sample > n_samples ? n_samples : (int)sample;
+}
+
+// First sample at which this wave has run further than `length_mm`.
+static int sample_past(const emg_unit_course *course, const emg_unit_run *run, double length_mm,
+                       int n_samples) {
+  int low = course->first, high = n_samples;
+
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    if (run->run_mm[middle] > length_mm) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+// Where the waves are at distance x of the mean fibre is normal with variance s^2 = spread^2 +
+// (cv_spread x)^2, since velocities differ too; a node keeps its place in that distribution:
+//   run = x +- at (s(x) - s(0)).
+static void fill_run(const emg_mean_model *model, const emg_mean_unit *unit, int side, int g,
+                     emg_unit_course *course) {
+  const double at = side == 0 ? normal_at[g] : -normal_at[g], part = model->range.cv_spread;
+  const double spread = unit->value[EMG_UNIT_ZONE_SPREAD];
+  const double s_zero = hypot(spread, LEAST_SPREAD_MM);
+  emg_unit_run *run = &course->run[side][g];
+
+  for (int m = course->first; m < model->range.n_samples; m++) {
+    const double x_mm = course->x_zero_mm + m * course->x_step_mm;
+    const double s = sqrt(s_zero * s_zero + part * part * x_mm * x_mm);
+    run->run_mm[m] = x_mm + at * (s - s_zero);
+    run->part[m] = 0;
+    run->by[m][EMG_BY_RUN] = 1 + at * part * part * x_mm / s;
+    run->by[m][EMG_BY_ZONE] = 0;
+    run->by[m][EMG_BY_SPREAD] = at * spread * (1 / s - 1 / s_zero);
+    run->by[m][EMG_BY_TENDON] = 0;
+  }
+  run->end = course->first;
 }
 
 // e^-u u^i for i < 4 and its derivative by u, faded out from u = tail on.
@@ -130,36 +175,43 @@ static void fill_start(const emg_mean_model *model, emg_unit_course *course) {
   start->count = sample_after(course, end_mm, model->range.n_samples) - start->first;
   for (int m = 0; m < start->count; m++) {
     double x_mm = course->x_zero_mm + (start->first + m) * course->x_step_mm;
-    transient_at(x_mm / model->scale_mm, model->tail, start->value[m], start->by_x[m]);
+    transient_at(x_mm / model->scale_mm, model->tail, start->value[m], start->by_run[m]);
     for (int i = 0; i < 4; i++) {
-      start->by_x[m][i] /= model->scale_mm;
+      start->by_run[m][i] /= model->scale_mm;
     }
   }
 }
 
-// Adds the fibres of one end-plate. A wave has x to run to the end: u = (x - length) / l.
-static void add_stop(const emg_mean_model *model, const emg_unit_course *course, int side, int g,
-                     emg_unit_stop *stop) {
+// Fibres of one end-plate that end here: u = (run - length) / l from the sample `begin` on. Before,
+// they are under way.
+static void add_stop(const emg_mean_model *model, emg_unit_course *course, int side, int g,
+                     double part, emg_unit_stop *stop) {
   const double sign = side == 0 ? 1 : -1, l = model->scale_mm;
   const double length_mm = sign * (stop->place_mm - course->end_plate_mm[g]);
-  const double weight = course->weight[g] / EMG_TENDON_NODES;
-  const int begin = sample_after(course, length_mm, model->range.n_samples);
+  const double weight = course->weight[g] * part;
+  emg_unit_run *run = &course->run[side][g];
+  const int begin = sample_past(course, run, length_mm, model->range.n_samples);
   const int end =
-      sample_after(course, length_mm + (model->tail + FADE) * l, model->range.n_samples);
-  const double by_length[4] = {0, sign * (stop->by_place[1] - course->by_zone[g]),
-                               sign * (stop->by_place[2] - course->by_spread[g]),
-                               sign * stop->by_place[3]};
+      sample_past(course, run, length_mm + (model->tail + FADE) * l, model->range.n_samples);
+  double by_length[4];
 
+  for (int m = course->first; m < begin; m++) {
+    run->part[m] += weight;
+  }
+  run->end = begin > run->end ? begin : run->end;
+
+  by_length[EMG_BY_RUN] = 0;
+  by_length[EMG_BY_ZONE] = sign * (stop->by_place[EMG_BY_ZONE] - course->by_zone[g]);
+  by_length[EMG_BY_SPREAD] = sign * (stop->by_place[EMG_BY_SPREAD] - course->by_spread[g]);
+  by_length[EMG_BY_TENDON] = sign * stop->by_place[EMG_BY_TENDON];
   for (int m = begin; m < end; m++) {
     double value[4], slope[4];
-    transient_at((course->x_zero_mm + m * course->x_step_mm - length_mm) / l, model->tail, value,
-                 slope);
+    transient_at((run->run_mm[m] - length_mm) / l, model->tail, value, slope);
     for (int i = 0; i < 4; i++) {
       double *by = stop->by[m - stop->first][i];
       stop->value[m - stop->first][i] += weight * value[i];
-      by[0] += weight * slope[i] / l;
-      for (int p = 1; p < 4; p++) {
-        by[p] -= weight * slope[i] / l * by_length[p];
+      for (int p = 0; p < 4; p++) {
+        by[p] += weight * slope[i] / l * (run->by[m][p] - by_length[p]);
       }
     }
   }
@@ -167,32 +219,49 @@ static void add_stop(const emg_mean_model *model, const emg_unit_course *course,
 
 static void fill_stop(const emg_mean_model *model, emg_unit_course *course, int side, int node) {
   emg_unit_stop *stop = &course->stop[side][node];
-  const int nearest = side == 0 ? EMG_ZONE_NODES - 1 : 0, furthest = EMG_ZONE_NODES - 1 - nearest;
+  const int n_samples = model->range.n_samples;
   const double tail_mm = (model->tail + FADE) * model->scale_mm;
-  double shortest_mm = fabs(stop->place_mm - course->end_plate_mm[nearest]);
-  double longest_mm = fabs(stop->place_mm - course->end_plate_mm[furthest]);
+  int end = course->first;
 
-  stop->first = sample_after(course, shortest_mm, model->range.n_samples);
-  stop->count = sample_after(course, longest_mm + tail_mm, model->range.n_samples) - stop->first;
+  stop->first = n_samples;
+  for (int g = 0; g < EMG_ZONE_NODES; g++) {
+    const emg_unit_run *run = &course->run[side][g];
+    double length_mm = fabs(stop->place_mm - course->end_plate_mm[g]);
+    int first = sample_past(course, run, length_mm, n_samples);
+    int last = sample_past(course, run, length_mm + tail_mm, n_samples);
+    stop->first = first < stop->first ? first : stop->first;
+    end = last > end ? last : end;
+  }
+  stop->count = end > stop->first ? end - stop->first : 0;
   memset(stop->value, 0, (size_t)stop->count * sizeof *stop->value);
   memset(stop->by, 0, (size_t)stop->count * sizeof *stop->by);
   for (int g = 0; g < EMG_ZONE_NODES; g++) {
-    add_stop(model, course, side, g, stop);
+    add_stop(model, course, side, g, normal_weight[node], stop);
   }
+  end = stop->first + stop->count;
+  course->end = end > course->end ? end : course->end;
 }
 
-// How long each wave travels.
-static void fill_runs(const emg_mean_model *model, emg_unit_course *course, int side) {
-  const emg_unit_stop *stop = course->stop[side];
-
+static void fill_side(const emg_mean_model *model, const emg_mean_unit *unit, int side,
+                      emg_unit_course *course) {
   for (int g = 0; g < EMG_ZONE_NODES; g++) {
-    int end[EMG_TENDON_NODES];
-    for (int i = 0; i < EMG_TENDON_NODES; i++) {
-      double length_mm = fabs(stop[i].place_mm - course->end_plate_mm[g]);
-      end[i] = sample_after(course, length_mm, model->range.n_samples);
+    fill_run(model, unit, side, g, course);
+  }
+  for (int node = 0; node < EMG_TENDON_NODES; node++) {
+    place_stop(model, unit, side, node, course);
+    fill_stop(model, course, side, node);
+  }
+  for (int g = 0; g < EMG_ZONE_NODES; g++) {
+    emg_unit_run *run = &course->run[side][g];
+    const double sign = side == 0 ? 1 : -1;
+    // to derivatives of the place seen from the electrode
+    for (int m = course->first; m < run->end; m++) {
+      run->by[m][EMG_BY_ZONE] += sign * course->by_zone[g];
+      run->by[m][EMG_BY_SPREAD] += sign * course->by_spread[g];
+      for (int p = 0; p < 4; p++) {
+        run->by[m][p] *= run->part[m];
+      }
     }
-    course->both[side][g] = end[0] < end[1] ? end[0] : end[1];
-    course->one[side][g] = end[0] < end[1] ? end[1] : end[0];
   }
 }
 
@@ -212,16 +281,11 @@ void emg_unit_course_fill(const emg_mean_model *model, const emg_mean_unit *unit
   course->first = sample_after(course, 0, model->range.n_samples);
   fill_start(model, course);
   course->end = course->start.first + course->start.count;
-  for (int side = 0; side < 2; side++) {
-    for (int node = 0; node < EMG_TENDON_NODES; node++) {
-      place_stop(model, unit, side, node, course);
-      fill_stop(model, course, side, node);
-      int end = course->stop[side][node].first + course->stop[side][node].count;
-      course->end = end > course->end ? end : course->end;
-    }
-    fill_runs(model, course, side);
-  }
+  fill_side(model, unit, 0, course);
+  fill_side(model, unit, 1, course);
 }
+
+// --- Room ---------------------------------------------------------------------------------------
 
 emg_status emg_unit_course_create(int n_samples, emg_unit_course *out, emg_error *err) {
   emg_status status = EMG_OK;
@@ -229,11 +293,19 @@ emg_status emg_unit_course_create(int n_samples, emg_unit_course *out, emg_error
 
   *out = (emg_unit_course){0};
   EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *out->start.value, &out->start.value, err));
-  EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *out->start.by_x, &out->start.by_x, err));
-  for (int i = 0; i < 2 * EMG_TENDON_NODES; i++) {
-    emg_unit_stop *stop = &out->stop[i / EMG_TENDON_NODES][i % EMG_TENDON_NODES];
-    EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *stop->value, &stop->value, err));
-    EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *stop->by, &stop->by, err));
+  EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *out->start.by_run, &out->start.by_run, err));
+  for (int side = 0; side < 2; side++) {
+    for (int g = 0; g < EMG_ZONE_NODES; g++) {
+      emg_unit_run *run = &out->run[side][g];
+      EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *run->run_mm, &run->run_mm, err));
+      EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *run->part, &run->part, err));
+      EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *run->by, &run->by, err));
+    }
+    for (int node = 0; node < EMG_TENDON_NODES; node++) {
+      emg_unit_stop *stop = &out->stop[side][node];
+      EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *stop->value, &stop->value, err));
+      EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *stop->by, &stop->by, err));
+    }
   }
 done:
   if (status != EMG_OK) {
@@ -244,10 +316,17 @@ done:
 
 void emg_unit_course_free(emg_unit_course *course) {
   free(course->start.value);
-  free(course->start.by_x);
-  for (int i = 0; i < 2 * EMG_TENDON_NODES; i++) {
-    free(course->stop[i / EMG_TENDON_NODES][i % EMG_TENDON_NODES].value);
-    free(course->stop[i / EMG_TENDON_NODES][i % EMG_TENDON_NODES].by);
+  free(course->start.by_run);
+  for (int side = 0; side < 2; side++) {
+    for (int g = 0; g < EMG_ZONE_NODES; g++) {
+      free(course->run[side][g].run_mm);
+      free(course->run[side][g].part);
+      free(course->run[side][g].by);
+    }
+    for (int node = 0; node < EMG_TENDON_NODES; node++) {
+      free(course->stop[side][node].value);
+      free(course->stop[side][node].by);
+    }
   }
   *course = (emg_unit_course){0};
 }

@@ -17,8 +17,8 @@
 
 enum {
   EMG_MEAN_NODES = 7,   // over the territory
-  EMG_ZONE_NODES = 3,   // over the end-plates
-  EMG_TENDON_NODES = 2  // over the ends
+  EMG_ZONE_NODES = 5,   // over the end-plates
+  EMG_TENDON_NODES = 5  // over the ends
 };
 
 // --- Table (mean_unit_table.c) ------------------------------------------------------------------
@@ -52,15 +52,26 @@ typedef struct {
   double radius_by[3], theta_by[3];
 } emg_place_node;
 
-// Transients of one event: value[i] multiplies q_i, by_x is its derivative by the distance run.
+// Derivatives along z: by the distance the mean fibre has run, zone, zone spread and one tendon.
+enum { EMG_BY_RUN, EMG_BY_ZONE, EMG_BY_SPREAD, EMG_BY_TENDON };
+
+// The wave from one end-plate to one side, from sample `first` of the course to end - 1: how far it
+// is from its end-plate, the part of it still under way, and the derivatives of the distance by the
+// above, times that part.
+typedef struct {
+  int end;
+  double *run_mm, *part;
+  double (*by)[4];
+} emg_unit_run;
+
+// Transients of the start: value[i] multiplies q_i, by_run is its derivative.
 typedef struct {
   int first, count;
-  double (*value)[4], (*by_x)[4];
+  double (*value)[4], (*by_run)[4];
 } emg_unit_start;
 
-// The ends of the fibres at one node of one tendon, summed over the end-plates. `by` are
-// derivatives by distance run, zone, spread and tendon at a fixed argument of q_i; `by_place` are
-// those of the end's place by the same four.
+// Transients of the fibres that end at one node of one tendon, summed over the end-plates. `by` are
+// derivatives at a fixed argument of q_i, `by_place` those of the place.
 typedef struct {
   double place_mm, by_place[4];
   int first, count;
@@ -74,8 +85,7 @@ typedef struct {
   double by_zone[EMG_ZONE_NODES], by_spread[EMG_ZONE_NODES];
   double cv, latency_ms, x_zero_mm, x_step_mm;  // distance run at sample m is zero + m step
   int first, end;                               // samples under way: first to end - 1
-  // samples up to which a wave from end-plate [g] to tendon [side] runs to both nodes, to one
-  int both[2][EMG_ZONE_NODES], one[2][EMG_ZONE_NODES];
+  emg_unit_run run[2][EMG_ZONE_NODES];          // side 0 runs to +z
   emg_unit_start start;
   emg_unit_stop stop[2][EMG_TENDON_NODES];
 } emg_unit_course;

@@ -13,9 +13,6 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-// Derivatives by the distance run, zone, zone spread and one tendon.
-enum { BY_X, BY_ZONE, BY_SPREAD, BY_TENDON };
-
 struct emg_mean_scratch {
   emg_unit_course course;
   emg_unit_lines *lines;
@@ -79,12 +76,12 @@ ALWAYS_INLINE double place_of(const emg_mean_table *table, const emg_cells *cell
 
 // --- Potential alone ----------------------------------------------------------------------------
 
-ALWAYS_INLINE void add_run(const emg_cells *cells, double place, double step, int begin, int end,
-                           double weight, double *out) {
-  for (int m = begin; m < end; m++) {
+ALWAYS_INLINE void add_run(const emg_cells *cells, const emg_unit_run *run, double place,
+                           double per_mm, int begin, double *out) {
+  for (int m = begin; m < run->end; m++) {
     double f;
-    const double *c = cells->values[cell_of(place + m * step, &f)];
-    out[m] += weight * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5]))));
+    const double *c = cells->values[cell_of(place - run->run_mm[m] * per_mm, &f)];
+    out[m] += run->part[m] * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5]))));
   }
 }
 
@@ -108,19 +105,16 @@ EMG_KERNEL
 static void sum_value(const emg_mean_model *model, const emg_unit_course *course,
                       const emg_cells *cells, double electrode_mm, double *out) {
   const emg_mean_table *table = &model->table;
-  const double step = -course->x_step_mm / table->offset_step_mm;
-  const double zero = -course->x_zero_mm / table->offset_step_mm;
+  const double per_mm = 1 / table->offset_step_mm;
   const double ratio = model->scale_mm / table->offset_step_mm;
   double start[4] = {0}, q[4];
 
   for (int side = 0; side < 2; side++) {
     for (int g = 0; g < EMG_ZONE_NODES; g++) {
-      const int both = course->both[side][g], one = course->one[side][g];
-      double weight = course->weight[g];
+      const double weight = course->weight[g];
       double place = place_of(table, cells, side, electrode_mm, course->end_plate_mm[g]);
 
-      add_run(cells, place + zero, step, course->first, both, weight, out);
-      add_run(cells, place + zero, step, both, one, weight / EMG_TENDON_NODES, out);
+      add_run(cells, &course->run[side][g], place, per_mm, course->first, out);
       lead_values(cells, place, ratio, q);
       for (int i = 0; i < 4; i++) {
         start[i] -= weight * q[i];
@@ -138,17 +132,16 @@ static void sum_value(const emg_mean_model *model, const emg_unit_course *course
 
 // --- Potential and derivatives ------------------------------------------------------------------
 
-// `by` turns the slope by the place into derivatives.
-ALWAYS_INLINE void add_run_lanes(const emg_cells *cells, double place, double step, int begin,
-                                 int end, double weight, emg_lanes by, emg_lanes *potential,
+ALWAYS_INLINE void add_run_lanes(const emg_cells *cells, const emg_unit_run *run, double place,
+                                 double per_mm, int begin, emg_lanes *potential,
                                  emg_lanes *along) {
-  by *= weight;
-  for (int m = begin; m < end; m++) {
+  for (int m = begin; m < run->end; m++) {
     double f;
-    const emg_lanes *c = cells->lanes[cell_of(place + m * step, &f)];
-    double slope = c[2][0] + f * (2 * c[3][0] + f * (3 * c[4][0] + f * (4 * c[5][0])));
-    potential[m] += weight * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5]))));
-    along[m] += slope * by;
+    const emg_lanes *c = cells->lanes[cell_of(place - run->run_mm[m] * per_mm, &f)];
+    const double slope = c[2][0] + f * (2 * c[3][0] + f * (3 * c[4][0] + f * (4 * c[5][0])));
+    const double *by = run->by[m];
+    potential[m] += run->part[m] * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5]))));
+    along[m] -= slope * per_mm * (emg_lanes){by[0], by[1], by[2], by[3]};
   }
 }
 
@@ -171,12 +164,12 @@ ALWAYS_INLINE void add_start_lanes(const emg_unit_start *start, const emg_lanes 
                                    const emg_lanes shift[4], emg_lanes *potential,
                                    emg_lanes *along) {
   for (int m = 0; m < start->count; m++) {
-    const double *v = start->value[m], *x = start->by_x[m];
+    const double *v = start->value[m], *x = start->by_run[m];
     emg_lanes sum = {0}, by = {0};
     for (int i = 0; i < 4; i++) {
       sum += q[i] * v[i];
       by += shift[i] * v[i];
-      by[BY_X] += q[i][0] * x[i];
+      by[EMG_BY_RUN] += q[i][0] * x[i];
     }
     potential[start->first + m] += sum;
     along[start->first + m] += by;
@@ -204,8 +197,7 @@ static void sum_lanes(const emg_mean_model *model, const emg_unit_course *course
                       const emg_cells *cells, double electrode_mm, emg_lanes *potential,
                       emg_lanes *const along[2]) {
   const emg_mean_table *table = &model->table;
-  const double step = -course->x_step_mm / table->offset_step_mm;
-  const double zero = -course->x_zero_mm / table->offset_step_mm;
+  const double per_mm = 1 / table->offset_step_mm;
   const double ratio = model->scale_mm / table->offset_step_mm;
   emg_lanes start[4] = {{0}}, start_shift[4] = {{0}}, q[4], shift[4];
   double slope[4];
@@ -214,15 +206,11 @@ static void sum_lanes(const emg_mean_model *model, const emg_unit_course *course
     const double away = side == 0 ? -1 : 1;  // of the argument, as the source moves to +z
 
     for (int g = 0; g < EMG_ZONE_NODES; g++) {
-      const int both = course->both[side][g], one = course->one[side][g];
       const double weight = course->weight[g];
       const emg_lanes move = {0, away * course->by_zone[g], away * course->by_spread[g], 0};
-      const emg_lanes by = (move + (emg_lanes){-1, 0, 0, 0}) / table->offset_step_mm;
       double place = place_of(table, cells, side, electrode_mm, course->end_plate_mm[g]);
 
-      add_run_lanes(cells, place + zero, step, course->first, both, weight, by, potential,
-                    along[0]);
-      add_run_lanes(cells, place + zero, step, both, one, weight / EMG_TENDON_NODES, by, potential,
+      add_run_lanes(cells, &course->run[side][g], place, per_mm, course->first, potential,
                     along[0]);
       lead_lanes(cells, place, ratio, q, slope);
       for (int i = 0; i < 4; i++) {
@@ -255,12 +243,12 @@ ALWAYS_INLINE void derivatives_at(const emg_unit_course *course, const emg_mean_
   by[EMG_UNIT_DEPTH] = scratch->potential[m][1];
   by[EMG_UNIT_ARC] = scratch->potential[m][2];
   by[EMG_UNIT_TERRITORY] = scratch->potential[m][3];
-  by[EMG_UNIT_ZONE] = sum[BY_ZONE];
-  by[EMG_UNIT_ZONE_SPREAD] = sum[BY_SPREAD];
-  by[EMG_UNIT_TENDON_1] = scratch->along[0][m][BY_TENDON];
-  by[EMG_UNIT_TENDON_2] = scratch->along[1][m][BY_TENDON];
-  by[EMG_UNIT_CV] = sum[BY_X] * x_mm / course->cv;
-  by[EMG_UNIT_LATENCY] = -sum[BY_X] * course->cv;
+  by[EMG_UNIT_ZONE] = sum[EMG_BY_ZONE];
+  by[EMG_UNIT_ZONE_SPREAD] = sum[EMG_BY_SPREAD];
+  by[EMG_UNIT_TENDON_1] = scratch->along[0][m][EMG_BY_TENDON];
+  by[EMG_UNIT_TENDON_2] = scratch->along[1][m][EMG_BY_TENDON];
+  by[EMG_UNIT_CV] = sum[EMG_BY_RUN] * x_mm / course->cv;
+  by[EMG_UNIT_LATENCY] = -sum[EMG_BY_RUN] * course->cv;
 }
 
 #define STORE(type, out, derivatives)                                               \

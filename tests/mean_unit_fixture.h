@@ -46,6 +46,7 @@ static void mean_scene_start(mean_scene *s) {
                 .z_min_mm = -85,
                 .z_max_mm = 85,
                 .tendon_spread_mm = 3,
+                .cv_spread = 0.02,
                 .fibre_diameter_um = 55,
                 .tolerance = 1e-3,
                 .shift_max_mm = 10},

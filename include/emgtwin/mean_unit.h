@@ -3,8 +3,9 @@
 //
 // Fibres of a unit differ in place, end-plate and ends. Their sum is close to its expectation,
 // which needs a few nodes instead of hundreds of fibres: seven over the disc of the territory (a
-// rule exact to the fifth power; Abramowitz & Stegun 1964, 25.4.61), three of Gauss-Hermite over
-// the end-plates, two over the tendon ends.
+// rule exact to the fifth power; Abramowitz & Stegun 1964, 25.4.61), five of Gauss-Hermite over the
+// end-plates, five over the ends at each tendon. Velocities widen the distribution of the waves as
+// they run.
 #ifndef EMG_MEAN_UNIT_H
 #define EMG_MEAN_UNIT_H
 
@@ -41,6 +42,7 @@ typedef struct {
   double depth_max_mm;        // of fibres below the outer face of the muscle; deeper are held there
   double z_min_mm, z_max_mm;  // of fibres, tendon to tendon; further ones are held 1 mm beyond
   double tendon_spread_mm;    // standard deviation of the ends of a unit's fibres
+  double cv_spread;           // standard deviation of its fibres' velocities over their mean
   double fibre_diameter_um;   // potentials are those of one mean fibre of this diameter
   double tolerance;           // of the tables, relative to each electrode's peak
   double shift_max_mm;        // room for electrodes moved along z by emg_mean_model_move

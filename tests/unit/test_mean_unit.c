@@ -177,7 +177,7 @@ static void a_unit_without_spread_is_a_single_fibre(void **state) {
   emg_rng rng = emg_rng_stream(5, EMG_RNG_TEST, 0, 0);
   emg_mean_scratch *own;
 
-  sharp.range.tendon_spread_mm = 0;
+  sharp.range.tendon_spread_mm = sharp.range.cv_spread = 0;
   assert_int_equal(
       emg_mean_model_create(&sharp.conductor, &scene.set, &rosenfalck, &sharp.range, &single, NULL),
       EMG_OK);
