@@ -22,6 +22,9 @@
 #define SAME_ANGLE_RAD 1e-9
 #define SAME_RADIUS 1e-6
 #define SAMPLES_MAX 1000000
+// Ends may be this many of their standard deviations beyond where end-plates are held: emg_end_rule
+// keeps the tendon three beyond the outermost end-plate, and the ends within three of it.
+#define ENDS_REACH 6.5
 // Waves of the outermost nodes must run forwards.
 #define CV_SPREAD_MAX 0.2
 
@@ -217,7 +220,6 @@ emg_status emg_mean_model_create(const emg_conductor *conductor,
   model->tail = emg_course_tail(range->tolerance);
   model->z_low_mm = range->z_min_mm - BEYOND_MM;
   model->z_high_mm = range->z_max_mm + BEYOND_MM;
-  model->has_own_table = true;
   EMG_TRY_DONE(take_electrodes(model, electrodes, err));
   model->z_reach_low_mm = model->z_reach_high_mm = model->z_mm[0];
   for (int e = 0; e < model->n_electrodes; e++) {
@@ -226,9 +228,12 @@ emg_status emg_mean_model_create(const emg_conductor *conductor,
   }
 
   // sample fibres are single ones
-  model->range.tendon_spread_mm = model->range.cv_spread = 0;
+  model->range.cv_spread = 0;
+  EMG_TRY_DONE(emg_end_rule_create(0, model->scale_mm, model->tail, &model->ends, err));
   EMG_TRY_DONE(refine(model, err));
-  model->range = *range;
+  model->range.cv_spread = range->cv_spread;
+  EMG_TRY_DONE(emg_end_rule_create(range->tendon_spread_mm, model->scale_mm, model->tail,
+                                   &model->ends, err));
   gather_facts(model);
   model->facts.build_s = seconds_now() - start_s;
   *out = model;
@@ -266,7 +271,7 @@ emg_status emg_mean_model_move(const emg_mean_model *model, const emg_electrode_
   }
   EMG_TRY(emg_alloc(1, sizeof *moved, &moved, err));
   *moved = *model;
-  moved->has_own_table = false;
+  moved->is_moved = true;
   moved->electrodes = NULL;
   moved->z_mm = NULL;
   moved->order = NULL;
@@ -281,8 +286,9 @@ done:
 
 void emg_mean_model_free(emg_mean_model *model) {
   if (model) {
-    if (model->has_own_table) {
+    if (!model->is_moved) {
       emg_mean_table_free(&model->table);
+      emg_end_rule_free(&model->ends);
     }
     free(model->electrodes);
     free(model->z_mm);

@@ -31,20 +31,6 @@ struct emg_unit_lines {
 
 // --- Weights ------------------------------------------------------------------------------------
 
-// Cubic B-splines of a cell and their derivatives by the place in it.
-static void cubic_weights(double f, double value[4], double slope[4]) {
-  const double g = 1 - f;
-
-  value[0] = g * g * g / 6;
-  value[1] = (4 + f * f * (3 * f - 6)) / 6;
-  value[2] = (4 + g * g * (3 * g - 6)) / 6;
-  value[3] = f * f * f / 6;
-  slope[0] = -g * g / 2;
-  slope[1] = f * (1.5 * f - 2);
-  slope[2] = -g * (1.5 * g - 2);
-  slope[3] = f * f / 2;
-}
-
 static weighted_row *row_at(const emg_mean_table *table, emg_unit_lines *lines, int radius,
                             int angle) {
   const int at = radius * table->n_angles + angle;
@@ -73,14 +59,14 @@ static void add_node(const emg_mean_table *table, const emg_place_node *node, do
   double place = log(distance_mm / table->near_mm) / table->log_step;
   int radius = (int)fmax(0, fmin(place, table->n_radii - 4));
   const double by_radius = -1 / (distance_mm * table->log_step);
-  cubic_weights(place - radius, value[0], slope[0]);
+  emg_cubic_weights(place - radius, value[0], slope[0]);
 
   // cell in the angle
   double turn = remainder(node->theta_rad - theta_rad, 2 * M_PI);
   place = fabs(turn) / table->angle_step_rad;
   int angle = (int)fmin(place, table->n_angles - 2);
   const double by_theta = (turn < 0 ? -1 : 1) / table->angle_step_rad;
-  cubic_weights(place - angle, value[1], slope[1]);
+  emg_cubic_weights(place - angle, value[1], slope[1]);
 
   for (int i = 0; i < 4; i++) {
     for (int j = 0; j < 4; j++) {
@@ -233,10 +219,8 @@ static void find_window(const emg_mean_model *model, const emg_mean_column *colu
                         course->end_plate_mm[EMG_ZONE_NODES - 1] - column->z_min_mm);
   double low_mm = high_mm;
 
-  for (int i = 0; i < EMG_TENDON_NODES; i++) {
-    low_mm = fmin(low_mm, column->z_min_mm - course->stop[0][i].place_mm);
-    low_mm = fmin(low_mm, course->stop[1][i].place_mm - column->z_max_mm);
-  }
+  low_mm = fmin(low_mm, column->z_min_mm - course->tendon_mm[0] - model->ends.reach_mm);
+  low_mm = fmin(low_mm, course->tendon_mm[1] - column->z_max_mm - model->ends.reach_mm);
   *first = table->n_half + (int)floor(low_mm / table->offset_step_mm) - 1;
   *n_cells = table->n_half + (int)floor(high_mm / table->offset_step_mm) + 2 - *first;
 }

@@ -13,8 +13,6 @@
 #define END_ROUNDING_MM 1.0
 // Added to the spread of end-plates, so that velocities may differ where end-plates do not.
 #define LEAST_SPREAD_MM 1e-3
-// A transient fades out over this many length scales.
-#define FADE 4.0
 // No node is nearer to the axis than this, where angles lose their meaning.
 #define AXIS_MM 1e-3
 
@@ -86,23 +84,27 @@ static void fill_end_plates(const emg_mean_model *model, const emg_mean_unit *un
   }
 }
 
-// An end is held beyond the outermost end-plate on its side.
-static void place_stop(const emg_mean_model *model, const emg_mean_unit *unit, int side, int node,
-                       emg_unit_course *course) {
+// The tendon, held beyond the outermost end-plate on its side by what its ends are spread.
+static void place_stops(const emg_mean_model *model, const emg_mean_unit *unit, int side,
+                        emg_unit_course *course) {
   const double sign = side == 0 ? 1 : -1;
   const int last = side == 0 ? EMG_ZONE_NODES - 1 : 0;
-  emg_unit_stop *stop = &course->stop[side][node];
+  const double nearest_mm = course->end_plate_mm[last] + sign * model->ends.reach_mm;
   double within, beyond;
-  double z_mm = unit->value[side == 0 ? EMG_UNIT_TENDON_1 : EMG_UNIT_TENDON_2] +
-                normal_at[node] * model->range.tendon_spread_mm;
+  double z_mm = held(unit->value[side == 0 ? EMG_UNIT_TENDON_1 : EMG_UNIT_TENDON_2],
+                     model->z_low_mm, model->z_high_mm, END_ROUNDING_MM, &within);
 
-  z_mm = held(z_mm, model->z_low_mm, model->z_high_mm, END_ROUNDING_MM, &within);
-  const double plate_mm = course->end_plate_mm[last];
-  stop->place_mm = plate_mm + sign * ramp(sign * (z_mm - plate_mm), END_ROUNDING_MM, &beyond);
-  stop->by_place[EMG_BY_RUN] = 0;
-  stop->by_place[EMG_BY_ZONE] = (1 - beyond) * course->by_zone[last];
-  stop->by_place[EMG_BY_SPREAD] = (1 - beyond) * course->by_spread[last];
-  stop->by_place[EMG_BY_TENDON] = beyond * within;
+  course->tendon_mm[side] =
+      nearest_mm + sign * ramp(sign * (z_mm - nearest_mm), END_ROUNDING_MM, &beyond);
+  double *by = course->by_tendon[side];
+  by[EMG_BY_RUN] = 0;
+  by[EMG_BY_ZONE] = (1 - beyond) * course->by_zone[last];
+  by[EMG_BY_SPREAD] = (1 - beyond) * course->by_spread[last];
+  by[EMG_BY_TENDON] = beyond * within;
+  for (int v = 0; v < model->ends.n_nodes; v++) {
+    // ends are counted outwards
+    course->stop[side][v].place_mm = course->tendon_mm[side] + sign * model->ends.place_mm[v];
+  }
 }
 
 // --- Time course --------------------------------------------------------------------------------
@@ -144,125 +146,112 @@ static void fill_run(const emg_mean_model *model, const emg_mean_unit *unit, int
     const double x_mm = course->x_zero_mm + m * course->x_step_mm;
     const double s = sqrt(s_zero * s_zero + part * part * x_mm * x_mm);
     run->run_mm[m] = x_mm + at * (s - s_zero);
-    run->part[m] = 0;
     run->by[m][EMG_BY_RUN] = 1 + at * part * part * x_mm / s;
     run->by[m][EMG_BY_ZONE] = 0;
     run->by[m][EMG_BY_SPREAD] = at * spread * (1 / s - 1 / s_zero);
     run->by[m][EMG_BY_TENDON] = 0;
   }
-  run->end = course->first;
-}
-
-// e^-u u^i for i < 4 and its derivative by u, faded out from u = tail on.
-static void transient_at(double u, double tail, double value[4], double slope[4]) {
-  double s = fmax(0, fmin(1, (u - tail) / FADE));
-  double window = 1 - s * s * (3 - 2 * s), by_window = -6 * s * (1 - s) / FADE;
-  double e = exp(-u), power = 1, before = 0;
-
-  for (int i = 0; i < 4; i++) {
-    value[i] = window * e * power;
-    slope[i] = window * e * (i * before - power) + by_window * e * power;
-    before = power;
-    power *= u;
-  }
 }
 
 static void fill_start(const emg_mean_model *model, emg_unit_course *course) {
   emg_unit_start *start = &course->start;
-  const double end_mm = (model->tail + FADE) * model->scale_mm;
+  const double end_mm = emg_transient_end(model->tail) * model->scale_mm;
 
   start->first = course->first;
   start->count = sample_after(course, end_mm, model->range.n_samples) - start->first;
   for (int m = 0; m < start->count; m++) {
     double x_mm = course->x_zero_mm + (start->first + m) * course->x_step_mm;
-    transient_at(x_mm / model->scale_mm, model->tail, start->value[m], start->by_run[m]);
+    emg_transient_at(x_mm / model->scale_mm, model->tail, start->value[m], start->by_run[m]);
     for (int i = 0; i < 4; i++) {
       start->by_run[m][i] /= model->scale_mm;
     }
   }
 }
 
-// Fibres of one end-plate that end here: u = (run - length) / l from the sample `begin` on. Before,
-// they are under way.
-static void add_stop(const emg_mean_model *model, emg_unit_course *course, int side, int g,
-                     double part, emg_unit_stop *stop) {
-  const double sign = side == 0 ? 1 : -1, l = model->scale_mm;
-  const double length_mm = sign * (stop->place_mm - course->end_plate_mm[g]);
-  const double weight = course->weight[g] * part;
+// Waves from one end-plate reach the tendon: y is how far their front is beyond it.
+static void add_ends(const emg_mean_model *model, int side, int g, int first, int end,
+                     emg_unit_course *course) {
+  const emg_end_rule *ends = &model->ends;
+  const double sign = side == 0 ? 1 : -1, weight = course->weight[g];
+  const double length_mm = sign * (course->tendon_mm[side] - course->end_plate_mm[g]);
+  const double *by_tendon = course->by_tendon[side];
   emg_unit_run *run = &course->run[side][g];
-  const int begin = sample_past(course, run, length_mm, model->range.n_samples);
-  const int end =
-      sample_past(course, run, length_mm + (model->tail + FADE) * l, model->range.n_samples);
-  double by_length[4];
+  const double by_length[4] = {0, sign * (by_tendon[EMG_BY_ZONE] - course->by_zone[g]),
+                               sign * (by_tendon[EMG_BY_SPREAD] - course->by_spread[g]),
+                               sign * by_tendon[EMG_BY_TENDON]};
 
-  for (int m = course->first; m < begin; m++) {
-    run->part[m] += weight;
-  }
-  run->end = begin > run->end ? begin : run->end;
-
-  by_length[EMG_BY_RUN] = 0;
-  by_length[EMG_BY_ZONE] = sign * (stop->by_place[EMG_BY_ZONE] - course->by_zone[g]);
-  by_length[EMG_BY_SPREAD] = sign * (stop->by_place[EMG_BY_SPREAD] - course->by_spread[g]);
-  by_length[EMG_BY_TENDON] = sign * stop->by_place[EMG_BY_TENDON];
-  for (int m = begin; m < end; m++) {
-    double value[4], slope[4];
-    transient_at((run->run_mm[m] - length_mm) / l, model->tail, value, slope);
-    for (int i = 0; i < 4; i++) {
-      double *by = stop->by[m - stop->first][i];
-      stop->value[m - stop->first][i] += weight * value[i];
-      for (int p = 0; p < 4; p++) {
-        by[p] += weight * slope[i] / l * (run->by[m][p] - by_length[p]);
+  for (int m = first; m < end; m++) {
+    double value[EMG_TENDON_NODES][4], slope[EMG_TENDON_NODES][4], by[4];
+    const double y_mm = run->run_mm[m] - length_mm;
+    emg_end_rule_transients(ends, y_mm, value, slope);
+    for (int p = 0; p < 4; p++) {
+      by[p] = weight * (run->by[m][p] - by_length[p]);
+    }
+    for (int v = 0; v < ends->n_nodes; v++) {
+      emg_unit_stop *stop = &course->stop[side][v];
+      const int at = m - stop->first;
+      for (int i = 0; i < 4; i++) {
+        stop->value[at][i] += weight * value[v][i];
+        for (int p = 0; p < 4; p++) {
+          stop->by[at][i][p] += slope[v][i] * by[p];
+        }
       }
     }
   }
 }
 
-static void fill_stop(const emg_mean_model *model, emg_unit_course *course, int side, int node) {
-  emg_unit_stop *stop = &course->stop[side][node];
-  const int n_samples = model->range.n_samples;
-  const double tail_mm = (model->tail + FADE) * model->scale_mm;
-  int end = course->first;
+// The part of each wave that is under way; derivatives of its distance become those of its place
+// as an electrode sees it.
+static void fill_parts(const emg_mean_model *model, int side, int g, emg_unit_course *course) {
+  const double sign = side == 0 ? 1 : -1, weight = course->weight[g];
+  const double length_mm = sign * (course->tendon_mm[side] - course->end_plate_mm[g]);
+  const double *by_tendon = course->by_tendon[side];
+  const double by_zone = sign * course->by_zone[g], by_spread = sign * course->by_spread[g];
+  emg_unit_run *run = &course->run[side][g];
 
-  stop->first = n_samples;
-  for (int g = 0; g < EMG_ZONE_NODES; g++) {
-    const emg_unit_run *run = &course->run[side][g];
-    double length_mm = fabs(stop->place_mm - course->end_plate_mm[g]);
-    int first = sample_past(course, run, length_mm, n_samples);
-    int last = sample_past(course, run, length_mm + tail_mm, n_samples);
-    stop->first = first < stop->first ? first : stop->first;
-    end = last > end ? last : end;
+  run->end = sample_past(course, run, length_mm + model->ends.reach_mm, model->range.n_samples);
+  for (int m = course->first; m < run->end; m++) {
+    double slope, *by = run->by[m], *by_part = run->by_part[m];
+    run->part[m] = weight * emg_end_rule_part(&model->ends, run->run_mm[m] - length_mm, &slope);
+    slope *= weight;
+    by[EMG_BY_ZONE] += by_zone;
+    by[EMG_BY_SPREAD] += by_spread;
+    for (int p = 0; p < 4; p++) {
+      by_part[p] = slope * (by[p] - sign * by_tendon[p]);
+      by[p] *= run->part[m];
+    }
   }
-  stop->count = end > stop->first ? end - stop->first : 0;
-  memset(stop->value, 0, (size_t)stop->count * sizeof *stop->value);
-  memset(stop->by, 0, (size_t)stop->count * sizeof *stop->by);
-  for (int g = 0; g < EMG_ZONE_NODES; g++) {
-    add_stop(model, course, side, g, normal_weight[node], stop);
-  }
-  end = stop->first + stop->count;
-  course->end = end > course->end ? end : course->end;
 }
 
 static void fill_side(const emg_mean_model *model, const emg_mean_unit *unit, int side,
                       emg_unit_course *course) {
-  for (int g = 0; g < EMG_ZONE_NODES; g++) {
-    fill_run(model, unit, side, g, course);
-  }
-  for (int node = 0; node < EMG_TENDON_NODES; node++) {
-    place_stop(model, unit, side, node, course);
-    fill_stop(model, course, side, node);
-  }
+  const double sign = side == 0 ? 1 : -1, reach_mm = model->ends.reach_mm;
+  const double tail_mm = emg_transient_end(model->tail) * model->scale_mm + reach_mm;
+  int begin[EMG_ZONE_NODES], end[EMG_ZONE_NODES];
+  int first = model->range.n_samples, last = course->first;
+
+  place_stops(model, unit, side, course);
   for (int g = 0; g < EMG_ZONE_NODES; g++) {
     emg_unit_run *run = &course->run[side][g];
-    const double sign = side == 0 ? 1 : -1;
-    // to derivatives of the place seen from the electrode
-    for (int m = course->first; m < run->end; m++) {
-      run->by[m][EMG_BY_ZONE] += sign * course->by_zone[g];
-      run->by[m][EMG_BY_SPREAD] += sign * course->by_spread[g];
-      for (int p = 0; p < 4; p++) {
-        run->by[m][p] *= run->part[m];
-      }
-    }
+    double length_mm = sign * (course->tendon_mm[side] - course->end_plate_mm[g]);
+    fill_run(model, unit, side, g, course);
+    begin[g] = sample_past(course, run, length_mm - reach_mm, model->range.n_samples);
+    end[g] = sample_past(course, run, length_mm + tail_mm, model->range.n_samples);
+    first = begin[g] < first ? begin[g] : first;
+    last = end[g] > last ? end[g] : last;
   }
+  for (int v = 0; v < model->ends.n_nodes; v++) {
+    emg_unit_stop *stop = &course->stop[side][v];
+    stop->first = first;
+    stop->count = last > first ? last - first : 0;
+    memset(stop->value, 0, (size_t)stop->count * sizeof *stop->value);
+    memset(stop->by, 0, (size_t)stop->count * sizeof *stop->by);
+  }
+  for (int g = 0; g < EMG_ZONE_NODES; g++) {
+    add_ends(model, side, g, begin[g], end[g], course);
+    fill_parts(model, side, g, course);
+  }
+  course->end = last > course->end ? last : course->end;
 }
 
 void emg_unit_course_fill(const emg_mean_model *model, const emg_mean_unit *unit,
@@ -300,6 +289,7 @@ emg_status emg_unit_course_create(int n_samples, emg_unit_course *out, emg_error
       EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *run->run_mm, &run->run_mm, err));
       EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *run->part, &run->part, err));
       EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *run->by, &run->by, err));
+      EMG_TRY_DONE(emg_alloc_aligned(n, sizeof *run->by_part, &run->by_part, err));
     }
     for (int node = 0; node < EMG_TENDON_NODES; node++) {
       emg_unit_stop *stop = &out->stop[side][node];
@@ -322,6 +312,7 @@ void emg_unit_course_free(emg_unit_course *course) {
       free(course->run[side][g].run_mm);
       free(course->run[side][g].part);
       free(course->run[side][g].by);
+      free(course->run[side][g].by_part);
     }
     for (int node = 0; node < EMG_TENDON_NODES; node++) {
       free(course->stop[side][node].value);

@@ -18,7 +18,7 @@
 enum {
   EMG_MEAN_NODES = 7,   // over the territory
   EMG_ZONE_NODES = 5,   // over the end-plates
-  EMG_TENDON_NODES = 5  // over the ends
+  EMG_TENDON_NODES = 3  // over the ends
 };
 
 // --- Table (mean_unit_table.c) ------------------------------------------------------------------
@@ -44,6 +44,45 @@ emg_status emg_mean_table_build(const emg_table_source *source, double depth_max
 void emg_mean_table_free(emg_mean_table *table);
 double emg_mean_table_mib(const emg_mean_table *table);
 
+// Cubic B-splines of a cell and their derivatives by the place in it.
+static inline void emg_cubic_weights(double f, double value[4], double slope[4]) {
+  const double g = 1 - f;
+
+  value[0] = g * g * g / 6;
+  value[1] = (4 + f * f * (3 * f - 6)) / 6;
+  value[2] = (4 + g * g * (3 * g - 6)) / 6;
+  value[3] = f * f * f / 6;
+  slope[0] = -g * g / 2;
+  slope[1] = f * (1.5 * f - 2);
+  slope[2] = -g * (1.5 * g - 2);
+  slope[3] = f * f / 2;
+}
+
+// --- How fibres end around a tendon (mean_unit_ends.c)
+// --------------------------------------------
+
+typedef struct {
+  double spread_mm, reach_mm;  // ends lie within reach of the tendon; both 0 without spread
+  double scale_mm, tail;
+  int n_nodes;  // 1 without spread
+  double place_mm[EMG_TENDON_NODES];
+  double step_mm;
+  int n;
+  double (*coefficients)[EMG_TENDON_NODES][4];  // of splines over [-reach, reach + transient]
+} emg_end_rule;
+
+emg_status emg_end_rule_create(double spread_mm, double scale_mm, double tail, emg_end_rule *out,
+                               emg_error *err);
+void emg_end_rule_free(emg_end_rule *ends);
+// Part of the fibres in which a wave whose front is `y_mm` beyond the tendon is under way.
+double emg_end_rule_part(const emg_end_rule *ends, double y_mm, double *slope);
+// Factors of q_i at each node, and their derivatives by y; 0 below -reach.
+void emg_end_rule_transients(const emg_end_rule *ends, double y_mm,
+                             double value[EMG_TENDON_NODES][4], double slope[EMG_TENDON_NODES][4]);
+// e^-u u^i, i < 4, and derivatives by u; 0 from u = emg_transient_end(tail) on.
+void emg_transient_at(double u, double tail, double value[4], double slope[4]);
+double emg_transient_end(double tail);
+
 // --- Nodes and time course of one unit (mean_unit_nodes.c) ---------------------------------------
 
 // A fibre's place in the cross-section, with derivatives by depth, arc and territory.
@@ -56,12 +95,12 @@ typedef struct {
 enum { EMG_BY_RUN, EMG_BY_ZONE, EMG_BY_SPREAD, EMG_BY_TENDON };
 
 // The wave from one end-plate to one side, from sample `first` of the course to end - 1: how far it
-// is from its end-plate, the part of it still under way, and the derivatives of the distance by the
-// above, times that part.
+// is from its end-plate, the part of it still under way, the derivatives of the distance by the
+// above, times that part, and those of the part.
 typedef struct {
   int end;
   double *run_mm, *part;
-  double (*by)[4];
+  double (*by)[4], (*by_part)[4];
 } emg_unit_run;
 
 // Transients of the start: value[i] multiplies q_i, by_run is its derivative.
@@ -71,9 +110,9 @@ typedef struct {
 } emg_unit_start;
 
 // Transients of the fibres that end at one node of one tendon, summed over the end-plates. `by` are
-// derivatives at a fixed argument of q_i, `by_place` those of the place.
+// derivatives at a fixed argument of q_i.
 typedef struct {
-  double place_mm, by_place[4];
+  double place_mm;
   int first, count;
   double (*value)[4];
   double (*by)[4][4];  // [sample][i][parameter]
@@ -86,6 +125,7 @@ typedef struct {
   double cv, latency_ms, x_zero_mm, x_step_mm;  // distance run at sample m is zero + m step
   int first, end;                               // samples under way: first to end - 1
   emg_unit_run run[2][EMG_ZONE_NODES];          // side 0 runs to +z
+  double tendon_mm[2], by_tendon[2][4];
   emg_unit_start start;
   emg_unit_stop stop[2][EMG_TENDON_NODES];
 } emg_unit_course;
@@ -130,8 +170,9 @@ void emg_unit_lines_fill(const emg_mean_model *model, const emg_mean_column *col
 struct emg_mean_model {
   emg_table_source source;
   emg_mean_unit_range range;
-  double scale_mm;             // of the action potential
-  double tail;                 // transients fade out about this many scales on
+  double scale_mm;  // of the action potential
+  double tail;      // transients fade out this many scales on
+  emg_end_rule ends;
   double z_low_mm, z_high_mm;  // where end-plates and ends are held
   int n_electrodes, n_columns;
   emg_electrode *electrodes;
@@ -139,7 +180,7 @@ struct emg_mean_model {
   int *order;    // electrodes by column
   emg_mean_column *columns;
   emg_mean_table table;
-  bool has_own_table;
+  bool is_moved;                           // table and ends belong to another
   double z_reach_low_mm, z_reach_high_mm;  // electrodes may be anywhere between
   emg_mean_model_facts facts;
 };

@@ -120,7 +120,7 @@ static void sum_value(const emg_mean_model *model, const emg_unit_course *course
         start[i] -= weight * q[i];
       }
     }
-    for (int node = 0; node < EMG_TENDON_NODES; node++) {
+    for (int node = 0; node < model->ends.n_nodes; node++) {
       const emg_unit_stop *stop = &course->stop[side][node];
       lead_values(cells, place_of(table, cells, side, electrode_mm, stop->place_mm), ratio, q);
       add_transient((const double(*)[4])stop->value, stop->first, stop->count, q, out);
@@ -133,15 +133,16 @@ static void sum_value(const emg_mean_model *model, const emg_unit_course *course
 // --- Potential and derivatives ------------------------------------------------------------------
 
 ALWAYS_INLINE void add_run_lanes(const emg_cells *cells, const emg_unit_run *run, double place,
-                                 double per_mm, int begin, emg_lanes *potential,
-                                 emg_lanes *along) {
+                                 double per_mm, int begin, emg_lanes *potential, emg_lanes *along) {
   for (int m = begin; m < run->end; m++) {
     double f;
     const emg_lanes *c = cells->lanes[cell_of(place - run->run_mm[m] * per_mm, &f)];
     const double slope = c[2][0] + f * (2 * c[3][0] + f * (3 * c[4][0] + f * (4 * c[5][0])));
-    const double *by = run->by[m];
-    potential[m] += run->part[m] * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5]))));
-    along[m] -= slope * per_mm * (emg_lanes){by[0], by[1], by[2], by[3]};
+    const double *by = run->by[m], *part = run->by_part[m];
+    const emg_lanes value = c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5])));
+    potential[m] += run->part[m] * value;
+    along[m] += value[0] * (emg_lanes){part[0], part[1], part[2], part[3]} -
+                slope * per_mm * (emg_lanes){by[0], by[1], by[2], by[3]};
   }
 }
 
@@ -211,16 +212,16 @@ static void sum_lanes(const emg_mean_model *model, const emg_unit_course *course
       double place = place_of(table, cells, side, electrode_mm, course->end_plate_mm[g]);
 
       add_run_lanes(cells, &course->run[side][g], place, per_mm, course->first, potential,
-                    along[0]);
+                    along[side]);
       lead_lanes(cells, place, ratio, q, slope);
       for (int i = 0; i < 4; i++) {
         start[i] -= weight * q[i];
         start_shift[i] -= weight * slope[i] / model->scale_mm * move;
       }
     }
-    for (int node = 0; node < EMG_TENDON_NODES; node++) {
+    for (int node = 0; node < model->ends.n_nodes; node++) {
       const emg_unit_stop *stop = &course->stop[side][node];
-      const double *by = stop->by_place;
+      const double *by = course->by_tendon[side];
       lead_lanes(cells, place_of(table, cells, side, electrode_mm, stop->place_mm), ratio, q,
                  slope);
       for (int i = 0; i < 4; i++) {

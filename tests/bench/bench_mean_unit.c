@@ -69,8 +69,10 @@ static int draw_fibres(int u, const mean_scene *scene, emg_mean_unit *unit, emg_
       continue;
     }
     double zone = value[EMG_UNIT_ZONE] + value[EMG_UNIT_ZONE_SPREAD] * emg_rng_gaussian(&rng);
-    double end_1 = value[EMG_UNIT_TENDON_1] + scene->range.tendon_spread_mm * emg_rng_gaussian(&rng);
-    double end_2 = value[EMG_UNIT_TENDON_2] + scene->range.tendon_spread_mm * emg_rng_gaussian(&rng);
+    double end_1 =
+        value[EMG_UNIT_TENDON_1] + scene->range.tendon_spread_mm * emg_rng_gaussian(&rng);
+    double end_2 =
+        value[EMG_UNIT_TENDON_2] + scene->range.tendon_spread_mm * emg_rng_gaussian(&rng);
     double cv = value[EMG_UNIT_CV] + CV_SPREAD * emg_rng_gaussian(&rng);
     fibres[count++] = (emg_fibre){.radius_m = 1e-3 * hypot(x, y),
                                   .theta_rad = theta + atan2(y, x),
@@ -178,7 +180,8 @@ int main(void) {
   emg_mean_model_facts facts = emg_mean_model_get_facts(model);
   time_model(model, straight);
   compare_fibres(&scene, model, error, cosine);
-  fprintf(stderr, "error %.4f %.4f %.4f cosine %.5f %.5f %.5f\n", error[0], error[1], error[2], cosine[0], cosine[1], cosine[2]);
+  fprintf(stderr, "error %.4f %.4f %.4f cosine %.5f %.5f %.5f\n", error[0], error[1], error[2],
+          cosine[0], cosine[1], cosine[2]);
   place_grid(&scene, 5 * M_PI / 180, 0);
   stop_on(emg_mean_model_move(model, &scene.set, &turned, &err), &err);
   time_model(turned, inclined);
