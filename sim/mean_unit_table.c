@@ -15,9 +15,9 @@
 #include "sim/conductor_priv.h"
 
 // Steps over the distance between fibre and electrode, for about 1e-4 of the peak each.
-#define RADIUS_STEP 0.14
-#define ANGLE_STEP 0.14
-#define OFFSET_STEP 0.20
+#define RADIUS_STEP 0.22
+#define ANGLE_STEP 0.22
+#define OFFSET_STEP 0.30
 // Coefficients read beyond the range of offsets, either side.
 #define MARGIN 4
 // Floats that may be read, not used, past the last row.
