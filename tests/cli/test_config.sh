@@ -3,7 +3,7 @@
 
 run 0 init --list
 presets=$(awk '{print $1}' "$out")
-holds "$(echo "$presets" | wc -l)" -eq 6
+holds "$(echo "$presets" | wc -l)" -eq 7
 run 0 init --list --json
 is_json
 
