@@ -1,5 +1,5 @@
 // ckc.c -- convolution kernel compensation: search, peel off what is found, search the residual
-#include "ckc_priv.h"
+#include "guided_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ typedef struct {
   emg_spans fixed_point;                    // what the filters iterate on
   int n_taps, n_search_taps, n_joint_taps;  // of splits, the search, the joint model
   emg_units units;
+  emg_guided guided;  // .guide NULL: blind
 } ckc;
 
 // Delayed copies a channel: 1000 / channels at 2048 Hz (Negro et al. 2016), 4 to 32, the same time
@@ -342,6 +343,9 @@ static emg_status search_all(ckc *c, emg_error *err) {
     EMG_TRY(emg_whitener_create(&c->residual, c->n_search_taps, &c->search, &whitener, err));
     emg_status status = search_round(c, &whitener, round, err);
     emg_whitener_free(&whitener);
+    if (status == EMG_OK && c->guided.guide) {
+      status = emg_guided_propose(&c->guided, &c->residual, &c->units, round, err);
+    }
     EMG_TRY(status);
     int n_new = c->units.n - n_before;
     if (n_new > 0) {
@@ -403,15 +407,30 @@ static emg_status finish(ckc *c, emg_error *err) {
   }
   EMG_TRY(iterate(c, n_iterations > 0 ? n_iterations : 1, c->config->keep_source, err));
   EMG_TRY(drop_unacceptable(c, final_rules(c->config), err));
-  return drop_not_validated(c, err);
+  if (!c->guided.guide) {
+    return drop_not_validated(c, err);
+  }
+  const int sweeps = 4;
+  c->units.guided = NULL;
+  EMG_TRY(emg_units_fit(&c->residual, &c->units, sweeps, err));
+  EMG_TRY(emg_units_sort(&c->units, c->residual.n_channels, c->residual.n_samples, err));
+  return emg_guided_judge(&c->guided, &c->residual, &c->units, err);
 }
 
 emg_status emg_ckc_run(const emg_recording *rec, const emg_config *config,
                        const emg_monitor *monitor, emg_decomposition *out, emg_error *err) {
+  return emg_ckc_run_guided(rec, config, NULL, monitor, out, err);
+}
+
+emg_status emg_ckc_run_guided(const emg_recording *rec, const emg_config *config,
+                              const emg_guide *guide, const emg_monitor *monitor,
+                              emg_decomposition *out, emg_error *err) {
   ckc c = {.config = &config->decompose, .seed = config->simulation.seed, .monitor = monitor};
   emg_status status;
 
   EMG_TRY_DONE(start(&c, rec, config, err));
+  c.guided = (emg_guided){guide, &c.prepared, c.n_search_taps, c.config->duplicate_agreement};
+  c.units.guided = guide ? &c.guided : NULL;
   EMG_TRY_DONE(search_all(&c, err));
   EMG_TRY_DONE(finish(&c, err));
   EMG_TRY_DONE(emg_package(rec, &c.prepared, &c.units, out, err));

@@ -14,6 +14,7 @@
 #include <base/filter.h>
 #include <emgtwin/config.h>
 #include <emgtwin/file.h>
+#include <emgtwin/guide.h>
 #include <emgtwin/log.h>
 #include <emgtwin/recording.h>
 
@@ -188,12 +189,15 @@ typedef struct {
   int64_t delay;             // its filter's source peaks so many samples after the spike
   bool has_delay, is_whole;  // is_whole: merged again after a split, not to be split any more
   double noise_variance;     // of its source without its own signal, where a spike has height 1
+  emg_guide_note note;       // of the guide, if there is one
 } emg_unit;
 
+typedef struct emg_guided emg_guided;
 typedef struct {
   int n, capacity;
   int64_t half_window;  // samples
   emg_unit *items;
+  const emg_guided *guided;  // shapes action potentials; NULL: least squares
 } emg_units;
 
 void emg_units_free(emg_units *units);
@@ -208,8 +212,8 @@ void emg_unit_put(emg_signal *residual, const emg_units *units, int i, float sig
 // The same at the given instants.
 void emg_unit_put_at(emg_signal *residual, const emg_units *units, int i, const int64_t *spikes,
                      int64_t n_spikes, float sign);
-// Least-squares action potentials of all units: `n_sweeps` of block Gauss-Seidel on the residual,
-// h += average of the residual at the spikes, residual -= that.
+// Least-squares action potentials of all units, shaped by the guide if there is one: `n_sweeps` of
+// block Gauss-Seidel on the residual, h += average of the residual at the spikes, residual -= that.
 emg_status emg_units_fit(emg_signal *residual, emg_units *units, int n_sweeps, emg_error *err);
 // Samples from the given spikes to the centre of energy of their average.
 emg_status emg_centre_of_energy(const emg_signal *x, const int64_t *spikes, int64_t n_spikes,
@@ -251,6 +255,9 @@ int64_t emg_muap_onset(const float *muap, int64_t half_window, int n_channels);
 // What a user should look at before trusting a unit: bits of emg_unit_flag.
 int32_t emg_unit_flags(double sil, const emg_interval_stats *intervals, double detectability);
 
+// Bring units to the order in which they are reported: of their first spike.
+emg_status emg_units_sort(emg_units *units, int n_channels, int64_t n_samples, emg_error *err);
+
 // Units in order of their first spike, moved to where each action potential begins; with
 // spike-triggered averages of the recording.
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
@@ -272,7 +279,10 @@ emg_status emg_choose_taps(const struct emg_config_decompose *config, int n_chan
 int emg_choose_joint_taps(const struct emg_config_decompose *config, int n_taps, int n_channels,
                           int64_t n_samples, int64_t half_window);
 
-// The method "ckc" (ckc.c).
+// The method "ckc" (ckc.c), with a guide or (NULL) without.
+emg_status emg_ckc_run_guided(const emg_recording *rec, const emg_config *config,
+                              const emg_guide *guide, const emg_monitor *monitor,
+                              emg_decomposition *out, emg_error *err);
 emg_status emg_ckc_run(const emg_recording *rec, const emg_config *config,
                        const emg_monitor *monitor, emg_decomposition *out, emg_error *err);
 

@@ -22,8 +22,21 @@ const emg_decompose_method *emg_decompose_methods(int *n) {
   return methods;
 }
 
-// The window of the recording that is asked for, in samples of the whole, and filters that find its
-// units in new data.
+// Filters that find the units in new data, and spikes in samples of the whole recording.
+static emg_status finish(const emg_recording *rec, const emg_recording *window, int64_t begin,
+                         const emg_config *config, const emg_monitor *monitor,
+                         emg_decomposition *out, emg_error *err) {
+  emg_status status = emg_filters_learn(window, &out->spikes, config, monitor, &out->filters, err);
+
+  if (status == EMG_OK) {
+    status = emg_window_restore(begin, rec->data.n_cols, out, err);
+  }
+  if (status != EMG_OK) {
+    emg_decomposition_free(out);
+  }
+  return status;
+}
+
 static emg_status run_method(const emg_decompose_method *method, const emg_recording *rec,
                              const emg_config *config, const emg_monitor *monitor,
                              emg_decomposition *out, emg_error *err) {
@@ -32,14 +45,7 @@ static emg_status run_method(const emg_decompose_method *method, const emg_recor
 
   EMG_TRY(emg_window_cut(rec, &config->decompose, &window, &begin, err));
   EMG_TRY(emg_run_grids(method, &window, config, monitor, out, err));
-  emg_status status = emg_filters_learn(&window, &out->spikes, config, monitor, &out->filters, err);
-  if (status == EMG_OK) {
-    status = emg_window_restore(begin, rec->data.n_cols, out, err);
-  }
-  if (status != EMG_OK) {
-    emg_decomposition_free(out);
-  }
-  return status;
+  return finish(rec, &window, begin, config, monitor, out, err);
 }
 
 emg_status emg_decompose_find(const char *name, const emg_decompose_method **method,
@@ -67,6 +73,19 @@ emg_status emg_decompose(const char *method, const emg_recording *rec, const emg
   *out = (emg_decomposition){0};
   EMG_TRY(emg_decompose_find(method, &chosen, err));
   return run_method(chosen, rec, config, monitor, out, err);
+}
+
+emg_status emg_decompose_guided(const emg_recording *rec, const emg_config *config,
+                                const emg_guide *guide, const emg_monitor *monitor,
+                                emg_decomposition *out, emg_error *err) {
+  emg_recording window;
+  int64_t begin;
+
+  emg_init();
+  *out = (emg_decomposition){0};
+  EMG_TRY(emg_window_cut(rec, &config->decompose, &window, &begin, err));
+  EMG_TRY(emg_ckc_run_guided(&window, config, guide, monitor, out, err));
+  return finish(rec, &window, begin, config, monitor, out, err);
 }
 
 emg_status emg_decompose_set_kind(const char *kind, emg_config *config, emg_error *err) {

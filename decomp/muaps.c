@@ -1,5 +1,5 @@
 // muaps.c -- action potentials of the units found so far, by least squares in the channels
-#include "ckc_priv.h"
+#include "guided_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -155,7 +155,8 @@ emg_status emg_units_fit(emg_signal *residual, emg_units *units, int n_sweeps, e
               steps + (size_t)g * step_size);
   }
   free(steps);
-  return EMG_OK;
+  return units->guided && units->n > 0 ? emg_guided_shape(units->guided, residual, units, err)
+                                       : EMG_OK;
 }
 
 // --- centre of energy ---

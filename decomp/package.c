@@ -64,6 +64,37 @@ static placed_unit place_unit(const emg_unit *unit, int64_t shift, int64_t n_sam
   return p;
 }
 
+static void place_units(const emg_units *units, int n_channels, int64_t n_samples,
+                        placed_unit *placed) {
+  for (int u = 0; u < units->n; u++) {
+    const emg_unit *unit = &units->items[u];
+    placed[u] =
+        place_unit(unit, emg_muap_onset(unit->muap, units->half_window, n_channels), n_samples);
+  }
+  if (units->n > 0) {
+    qsort(placed, (size_t)units->n, sizeof *placed, compare_units);
+  }
+}
+
+emg_status emg_units_sort(emg_units *units, int n_channels, int64_t n_samples, emg_error *err) {
+  placed_unit *placed = NULL;
+  emg_unit *sorted = NULL;
+  emg_status status;
+
+  EMG_TRY_DONE(emg_alloc((size_t)units->n, sizeof *placed, &placed, err));
+  EMG_TRY_DONE(emg_alloc((size_t)units->capacity, sizeof *sorted, &sorted, err));
+  place_units(units, n_channels, n_samples, placed);
+  for (int u = 0; u < units->n; u++) {
+    sorted[u] = *placed[u].unit;
+  }
+  free(units->items);
+  units->items = sorted;
+
+done:
+  free(placed);
+  return status;
+}
+
 static emg_status copy_trains(const placed_unit *placed, int n, double rate_hz, int64_t n_samples,
                               emg_spikes *out, emg_error *err) {
   int64_t *counts;
@@ -196,15 +227,7 @@ emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
 
   *out = (emg_decomposition){0};
   EMG_TRY(emg_alloc((size_t)n, sizeof *placed, &placed, err));
-  for (int u = 0; u < n; u++) {
-    const emg_unit *unit = &units->items[u];
-    placed[u] = place_unit(
-        unit, emg_muap_onset(unit->muap, units->half_window, prepared->signal.n_channels),
-        n_samples);
-  }
-  if (n > 0) {
-    qsort(placed, (size_t)n, sizeof *placed, compare_units);
-  }
+  place_units(units, prepared->signal.n_channels, n_samples, placed);
   EMG_TRY_DONE(copy_trains(placed, n, rec->rate_hz, n_samples, &out->spikes, err));
   EMG_TRY_DONE(copy_figures(placed, n, out, err));
   EMG_TRY_DONE(copy_sources(placed, n, n_samples, out, err));

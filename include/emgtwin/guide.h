@@ -1,0 +1,73 @@
+// guide.h -- a decomposition guided by knowledge of what action potentials can be
+//
+// The joint model finds units in a recording; a guide, such as a forward model (docs/inversion.md),
+// may propose trains of its own, give the action potentials a likelier shape than their
+// least-squares estimate, and reject units that no action potential explains.
+#ifndef EMG_GUIDE_H
+#define EMG_GUIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <emgtwin/config.h>
+#include <emgtwin/file.h>
+#include <emgtwin/log.h>
+#include <emgtwin/recording.h>
+#include <emgtwin/spikes.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// What the decomposer shows its guide; valid during a call. Channels are the usable ones, filtered
+// and scaled, in the decomposer's order.
+typedef struct {
+  int n_channels;
+  const int *channel;  // of the recording, for each
+  const float *scale;  // for each: shown = recorded * scale
+  int64_t n_samples, n_margin;
+  double rate_hz;
+  const float *rows;  // [sample][channel], without all units; n_margin rows of 0 before and after
+  int n_window, origin;  // action potentials are [n_window][channel], a spike at row `origin`
+  int n_taps;            // delayed copies of a search
+} emg_guided_signal;
+
+// What a guide remembers of a unit from call to call.
+enum { EMG_GUIDE_NOTES = 24 };
+typedef struct {
+  bool is_set;
+  double value[EMG_GUIDE_NOTES];
+} emg_guide_note;
+
+typedef struct {
+  int64_t n_spikes;
+  const int64_t *spikes;  // ascending
+  float *muap;            // [n_window][channel]: least squares before `shape`, shaped after
+  emg_guide_note *note;
+} emg_guided_unit;
+
+// Called by one thread at a time. An error ends the decomposition.
+typedef struct {
+  void *self;
+  // Trains found in what is left, spikes as in action potentials; `out` is freed by the caller.
+  emg_status (*propose)(void *self, const emg_guided_signal *residual, int round, emg_spikes *out,
+                        emg_error *err);
+  // A likelier shape of each action potential.
+  emg_status (*shape)(void *self, const emg_guided_signal *residual, int n, emg_guided_unit *units,
+                      emg_error *err);
+  // The units in the end, with their least-squares action potentials: which are to be reported. The
+  // last call; those that are kept come in the order of the result.
+  emg_status (*judge)(void *self, const emg_guided_signal *residual, int n, emg_guided_unit *units,
+                      bool *is_kept, emg_error *err);
+} emg_guide;
+
+// emg_decompose with method "ckc" and a guide. All grids are decomposed as one. Errors as
+// emg_decompose, and those of the guide.
+emg_status emg_decompose_guided(const emg_recording *rec, const emg_config *config,
+                                const emg_guide *guide, const emg_monitor *monitor,
+                                emg_decomposition *out, emg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
