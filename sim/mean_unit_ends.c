@@ -11,8 +11,11 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <emgtwin/array.h>
+
+#include "base/kernel.h"
 
 // In standard deviations.
 #define CUT 3.0
@@ -22,7 +25,10 @@
 #define STEP 0.125
 // Spreads below this part of the scale are none.
 #define NO_SPREAD 0.02
-enum { INTERVALS = 128 };  // of Simpson's rule
+enum {
+  INTERVALS = 128,              // of Simpson's rule
+  WIDTH = EMG_TENDON_NODES * 4  // functions
+};
 
 static const double place[EMG_TENDON_NODES] = {-1.7320508075688772, 0, 1.7320508075688772};
 
@@ -86,19 +92,18 @@ static void integrate(const emg_end_rule *ends, double y_mm, double out[EMG_TEND
 // Values to coefficients of cubic B-splines that vanish beyond both ends: (c[-1] + 4 c + c[1]) / 6.
 static void fit_splines(int n, double *pivot, double (*c)[EMG_TENDON_NODES][4]) {
   double *flat = (double *)c;
-  const int width = EMG_TENDON_NODES * 4;
 
   pivot[0] = 4;
   for (int j = 1; j < n; j++) {
     pivot[j] = 4 - 1 / pivot[j - 1];
-    for (int k = 0; k < width; k++) {
-      flat[j * width + k] -= flat[(j - 1) * width + k] / pivot[j - 1];
+    for (int k = 0; k < WIDTH; k++) {
+      flat[j * WIDTH + k] -= flat[(j - 1) * WIDTH + k] / pivot[j - 1];
     }
   }
   for (int j = n - 1; j >= 0; j--) {
-    for (int k = 0; k < width; k++) {
-      double above = j + 1 < n ? flat[(j + 1) * width + k] : 0;
-      flat[j * width + k] = (6 * flat[j * width + k] - above) / pivot[j];
+    for (int k = 0; k < WIDTH; k++) {
+      double above = j + 1 < n ? flat[(j + 1) * WIDTH + k] : 0;
+      flat[j * WIDTH + k] = (6 * flat[j * WIDTH + k] - above) / pivot[j];
     }
   }
 }
@@ -151,6 +156,7 @@ double emg_end_rule_part(const emg_end_rule *ends, double y_mm, double *slope) {
   return 0.5 - 0.5 * erf(x / sqrt(2)) / cut_mass();
 }
 
+EMG_KERNEL
 void emg_end_rule_transients(const emg_end_rule *ends, double y_mm,
                              double value[EMG_TENDON_NODES][4], double slope[EMG_TENDON_NODES][4]) {
   if (ends->n_nodes == 1) {
@@ -163,15 +169,15 @@ void emg_end_rule_transients(const emg_end_rule *ends, double y_mm,
   }
   const double at = fmax((y_mm + ends->reach_mm) / ends->step_mm + 1, 1);
   const int cell = (int)fmin(at, ends->n - 3);
-  double w[2][4];
+  const double(*c)[WIDTH] = (const double(*)[WIDTH])ends->coefficients[cell - 1];
+  const double per_mm = 1 / ends->step_mm;
+  double w[2][4], sum[2][WIDTH];
   emg_cubic_weights(fmin(at - cell, 1), w[0], w[1]);
-  for (int v = 0; v < EMG_TENDON_NODES; v++) {
-    for (int i = 0; i < 4; i++) {
-      value[v][i] = slope[v][i] = 0;
-      for (int j = 0; j < 4; j++) {
-        value[v][i] += w[0][j] * ends->coefficients[cell - 1 + j][v][i];
-        slope[v][i] += w[1][j] / ends->step_mm * ends->coefficients[cell - 1 + j][v][i];
-      }
-    }
+  for (int k = 0; k < WIDTH; k++) {
+    sum[0][k] = w[0][0] * c[0][k] + w[0][1] * c[1][k] + w[0][2] * c[2][k] + w[0][3] * c[3][k];
+    sum[1][k] = w[1][0] * c[0][k] + w[1][1] * c[1][k] + w[1][2] * c[2][k] + w[1][3] * c[3][k];
+    sum[1][k] *= per_mm;
   }
+  memcpy(value, sum[0], sizeof sum[0]);
+  memcpy(slope, sum[1], sizeof sum[1]);
 }

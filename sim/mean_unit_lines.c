@@ -11,7 +11,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { BLOCK = 8, LINES_MAX = EMG_MEAN_NODES * 16 };
+enum { BLOCK = 16, LINES_MAX = EMG_MEAN_NODES * 16 };
 
 // One row of the table and its weights: in the potential, and in its derivatives by depth, arc and
 // territory.
@@ -52,31 +52,24 @@ static int reflected(int angle, int n_angles) {
 
 static void add_node(const emg_mean_table *table, const emg_place_node *node, double theta_rad,
                      emg_unit_lines *lines) {
-  double value[2][4], slope[2][4];
+  double value[4], slope[4];
 
-  // cell in ln g, and how the place in it moves with the radius
-  double distance_mm = table->near_mm + table->outer_mm - node->radius_mm;
-  double place = log(distance_mm / table->near_mm) / table->log_step;
-  int radius = (int)fmax(0, fmin(place, table->n_radii - 4));
-  const double by_radius = -1 / (distance_mm * table->log_step);
-  emg_cubic_weights(place - radius, value[0], slope[0]);
-
-  // cell in the angle
-  double turn = remainder(node->theta_rad - theta_rad, 2 * M_PI);
-  place = fabs(turn) / table->angle_step_rad;
-  int angle = (int)fmin(place, table->n_angles - 2);
+  double turn = node->theta_rad - theta_rad;
+  turn -= 2 * M_PI * floor(turn / (2 * M_PI) + 0.5);
+  const double place = fabs(turn) / table->angle_step_rad;
+  const int cell = place < table->n_angles - 2 ? (int)place : table->n_angles - 2;
   const double by_theta = (turn < 0 ? -1 : 1) / table->angle_step_rad;
-  emg_cubic_weights(place - angle, value[1], slope[1]);
+  emg_cubic_weights(place - cell, value, slope);
 
-  for (int i = 0; i < 4; i++) {
-    for (int j = 0; j < 4; j++) {
-      weighted_row *row =
-          row_at(table, lines, radius + i, reflected(angle - 1 + j, table->n_angles));
-      double in_radius = node->weight * slope[0][i] * value[1][j] * by_radius;
-      double in_theta = node->weight * value[0][i] * slope[1][j] * by_theta;
-      row->weight[0] += node->weight * value[0][i] * value[1][j];
+  for (int j = 0; j < 4; j++) {
+    const int angle = reflected(cell - 1 + j, table->n_angles);
+    slope[j] *= by_theta;
+    for (int i = 0; i < 4; i++) {
+      weighted_row *row = row_at(table, lines, node->cell + i, angle);
+      const double by_r = node->by_radius[i] * value[j], by_t = node->in_radius[i] * slope[j];
+      row->weight[0] += node->in_radius[i] * value[j];
       for (int p = 0; p < 3; p++) {
-        row->weight[1 + p] += in_radius * node->radius_by[p] + in_theta * node->theta_by[p];
+        row->weight[1 + p] += by_r * node->radius_by[p] + by_t * node->theta_by[p];
       }
     }
   }
@@ -91,21 +84,23 @@ static void clear_rows(emg_unit_lines *lines) {
 
 // --- Weighted sums of rows ----------------------------------------------------------------------
 
+// `block` offsets of `n_lanes` sums are held in registers: enough to hide the latency of additions,
+// not more than there are.
 ALWAYS_INLINE void sum_rows(const weighted_row *rows, int n_rows, ptrdiff_t first, int n_lanes,
-                            int n, ptrdiff_t stride, double *line) {
-  for (int at = 0; at < n; at += BLOCK) {
+                            int block, int n, ptrdiff_t stride, double *line) {
+  for (int at = 0; at < n; at += block) {
     double sum[EMG_LANES][BLOCK] = {{0}};
     for (int r = 0; r < n_rows; r++) {
       const float *from = rows[r].row + first + at;
       for (int lane = 0; lane < n_lanes; lane++) {
         const double weight = rows[r].weight[lane];
-        for (int i = 0; i < BLOCK; i++) {
+        for (int i = 0; i < block; i++) {
           sum[lane][i] += weight * (double)from[i];
         }
       }
     }
     for (int lane = 0; lane < n_lanes; lane++) {
-      for (int i = 0; i < BLOCK; i++) {
+      for (int i = 0; i < block; i++) {
         line[lane * stride + at + i] = sum[lane][i];
       }
     }
@@ -115,13 +110,13 @@ ALWAYS_INLINE void sum_rows(const weighted_row *rows, int n_rows, ptrdiff_t firs
 EMG_KERNEL
 static void sum_values(const weighted_row *rows, int n_rows, ptrdiff_t first, int n,
                        ptrdiff_t stride, double *line) {
-  sum_rows(rows, n_rows, first, 1, n, stride, line);
+  sum_rows(rows, n_rows, first, 1, BLOCK, n, stride, line);
 }
 
 EMG_KERNEL
 static void sum_lanes(const weighted_row *rows, int n_rows, ptrdiff_t first, int n,
                       ptrdiff_t stride, double *line) {
-  sum_rows(rows, n_rows, first, EMG_LANES, n, stride, line);
+  sum_rows(rows, n_rows, first, EMG_LANES, BLOCK / 2, n, stride, line);
 }
 
 // --- Polynomials --------------------------------------------------------------------------------

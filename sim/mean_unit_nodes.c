@@ -38,6 +38,20 @@ static double held(double x, double low, double high, double width, double *slop
 
 // --- Places in the cross-section ----------------------------------------------------------------
 
+// Cell of the radius, uniform in ln g, and the splines there.
+static void fill_cell(const emg_mean_table *table, emg_place_node *node) {
+  const double distance_mm = table->near_mm + table->outer_mm - node->radius_mm;
+  const double place = log(distance_mm / table->near_mm) / table->log_step;
+  double value[4], slope[4];
+
+  node->cell = (int)fmax(0, fmin(place, table->n_radii - 4));
+  emg_cubic_weights(place - node->cell, value, slope);
+  for (int i = 0; i < 4; i++) {
+    node->in_radius[i] = node->weight * value[i];
+    node->by_radius[i] = -node->weight * slope[i] / (distance_mm * table->log_step);
+  }
+}
+
 // Seven points over a disc: the centre and a hexagon at sqrt(2/3) of the radius (Abramowitz &
 // Stegun 1964, 25.4.61).
 static void fill_place(const emg_mean_table *table, double skin_mm, const emg_mean_unit *unit,
@@ -60,6 +74,7 @@ static void fill_place(const emg_mean_table *table, double skin_mm, const emg_me
   out->theta_by[0] = y / square;
   out->theta_by[1] = 1 / skin_mm;
   out->theta_by[2] = (x * b - y * a) / square;
+  fill_cell(table, out);
 }
 
 // --- Places along the fibre ---------------------------------------------------------------------

@@ -89,6 +89,8 @@ double emg_transient_end(double tail);
 typedef struct {
   double radius_mm, theta_rad, weight;
   double radius_by[3], theta_by[3];
+  int cell;                           // of the table's radii
+  double in_radius[4], by_radius[4];  // weight times splines of the cell, and their derivatives
 } emg_place_node;
 
 // Derivatives along z: by the distance the mean fibre has run, zone, zone spread and one tendon.
