@@ -224,6 +224,44 @@ static void a_unit_without_spread_is_a_single_fibre(void **state) {
   assert_true(worst < scene.range.tolerance);
 }
 
+// Bone, thin fat, small limbs, other electrodes: steps follow the distance of the skin.
+static void tables_reach_their_tolerance_on_other_limbs(void **state) {
+  (void)state;
+  const struct {
+    emg_conductor conductor;
+    emg_detection detection;
+    double depth_max_mm;
+  } limbs[] = {
+      {{3, {10e-3, 14e-3, 15e-3}, {0.1, 0.05, 1}, {0.5, 0.05, 1}, 0},
+       {.shape = EMG_SHAPE_DISC, .radius_m = 1e-3},
+       9.9},
+      {{4, {8e-3, 33e-3, 38e-3, 39e-3}, {0.02, 0.09, 0.04, 1}, {0.02, 0.4, 0.04, 1}, 1},
+       {.shape = EMG_SHAPE_RECTANGLE, .width_m = 2e-3, .length_m = 5e-3},
+       25},
+      {{2, {20e-3, 21e-3}, {0.1, 0.05}, {0.5, 0.05}, 0}, {.shape = EMG_SHAPE_POINT}, 15},
+  };
+  for (size_t i = 0; i < sizeof limbs / sizeof *limbs; i++) {
+    mean_scene s = scene;
+    emg_mean_model *other;
+    emg_error err = {0};
+    s.set.electrodes = s.places;
+    s.set.detection = limbs[i].detection;
+    s.conductor = limbs[i].conductor;
+    s.range.depth_max_mm = limbs[i].depth_max_mm;
+    for (int e = 0; e < ELECTRODES; e++) {
+      s.places[e].radius_m = emg_conductor_skin_radius_m(&s.conductor);
+    }
+    emg_mean_model_create(&s.conductor, &s.set, &rosenfalck, &s.range, &other, &err);
+    assert_string_equal(emg_error_message(&err), "");
+    const emg_mean_model_facts facts = emg_mean_model_get_facts(other);
+    print_message("limb %d: within %.1e, %.1f MiB, %.2f s\n", (int)i, facts.measured_error,
+                  facts.table_mib, facts.build_s);
+    assert_true(facts.measured_error < s.range.tolerance);
+    assert_true(facts.table_mib < 256);
+    emg_mean_model_free(other);
+  }
+}
+
 // --- What is refused ----------------------------------------------------------------------------
 
 static void refuse(const mean_scene *s, const char *about) {
@@ -330,6 +368,7 @@ int main(void) {
       cmocka_unit_test(derivatives_hold_on_an_inclined_grid),
       cmocka_unit_test(public_results_are_those_in_double_rounded),
       cmocka_unit_test(a_unit_without_spread_is_a_single_fibre),
+      cmocka_unit_test(tables_reach_their_tolerance_on_other_limbs),
       cmocka_unit_test(impossible_ranges_and_electrodes_are_refused),
       cmocka_unit_test(impossible_units_are_refused),
       cmocka_unit_test(far_off_units_give_finite_potentials),
