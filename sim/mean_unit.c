@@ -147,8 +147,10 @@ static emg_status take_electrodes(emg_mean_model *model, const emg_electrode_set
 // --- Tables -------------------------------------------------------------------------------------
 
 static emg_status build_table(emg_mean_model *model, double fineness, emg_error *err) {
+  // ends are further out than end-plates
   const double reach_mm =
-      fmax(model->z_reach_high_mm - model->z_low_mm, model->z_high_mm - model->z_reach_low_mm);
+      fmax(model->z_reach_high_mm - model->z_low_mm, model->z_high_mm - model->z_reach_low_mm) +
+      ENDS_REACH * model->range.tendon_spread_mm + BEYOND_MM;
   const double radius_m = 0.5e-6 * model->range.fibre_diameter_um;
   // c = pi r^2 sigma_i, and V to uV
   const double scale_uv =
