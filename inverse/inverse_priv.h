@@ -78,9 +78,15 @@ typedef struct {
 } emg_subject;
 
 // What `config` knows of anatomy and grid, seen as `recording` says; its montage and the samples
-// of potentials are filled in here. Errors as of what is called.
+// of potentials are filled in here. The grid may be moved along the fibres by shift_max_mm
+// afterwards. Errors as of what is called.
 emg_status emg_subject_create(const emg_config *config, const emg_view_source *recording,
-                              emg_subject *out, emg_error *err);
+                              double shift_max_mm, emg_subject *out, emg_error *err);
+// The same conductor with the electrodes and the anatomy of another configuration, whose fibres
+// lie within the range of `from`, which must outlive it: a turned or moved grid, other end planes.
+// Costs little, as tables are shared.
+emg_status emg_subject_move(const emg_subject *from, const emg_config *config,
+                            const emg_view_source *recording, emg_subject *out, emg_error *err);
 void emg_subject_free(emg_subject *subject);
 
 // --- the metric of noise (metric.c) ---

@@ -85,21 +85,46 @@ typedef struct {
 
 static belief belief_of(const emg_config *config, emg_shared_parameter parameter) {
   const struct emg_config_invert *v = &config->invert;
-  const double mean = emg_shared_get(config, parameter);
+  const double mean = emg_shared_get(config, parameter), reach = 4;
 
   switch (parameter) {
     case EMG_SHARED_ROTATION:
-      return (belief){mean, v->rotation_sd_deg, fmax(mean - 45, -180), fmin(mean + 45, 180)};
+      return (belief){mean, v->rotation_sd_deg,
+                      fmax(mean - fmin(reach * v->rotation_sd_deg, 45), -180),
+                      fmin(mean + fmin(reach * v->rotation_sd_deg, 45), 180)};
     case EMG_SHARED_FAT:
       return (belief){mean, v->fat_sd_mm, 0, 60};
     case EMG_SHARED_TENDON_1:
     case EMG_SHARED_TENDON_2:
       return (belief){mean, v->tendons_sd_mm, fmax(mean / 2, 1), fmin(mean * 2, 1000)};
     case EMG_SHARED_OFFSET:
-      return (belief){mean, v->offset_sd_mm, fmax(mean - 100, -500), fmin(mean + 100, 500)};
+      return (belief){mean, v->offset_sd_mm, fmax(mean - reach * v->offset_sd_mm, -500),
+                      fmin(mean + reach * v->offset_sd_mm, 500)};
     default:
       return (belief){mean, v->anisotropy_sd, 0, log(100)};
   }
+}
+
+// Whether the tables of one conductor serve at all values.
+static bool keeps_conductor(emg_shared_parameter parameter) {
+  return parameter != EMG_SHARED_FAT && parameter != EMG_SHARED_ANISOTROPY;
+}
+
+// By how much electrodes may move along the fibres between the limits.
+static double shift_max_mm(const emg_config *config, emg_shared_parameter parameter,
+                           const belief *expected) {
+  const struct emg_config_electrodes *e = &config->electrodes;
+  const double reach = fmax(expected->max - expected->mean, expected->mean - expected->min);
+
+  if (parameter == EMG_SHARED_OFFSET) {
+    return reach;
+  }
+  if (parameter == EMG_SHARED_ROTATION) {
+    // half the diagonal, along a chord
+    double radius_mm = hypot(e->rows * e->row_pitch_mm, e->columns * e->column_pitch_mm) / 2;
+    return 2 * radius_mm * sin(reach * M_PI / 360);
+  }
+  return 0;
 }
 
 // --- the cost of a value ---
@@ -115,6 +140,7 @@ typedef struct {
   int n_units, n_iterations;
   emg_profile_unit *units;
   const emg_monitor *monitor;
+  emg_subject base;  // at the configured value, if its tables serve at all
   int n_tried;
   struct {
     double value, cost, chi2;
@@ -188,7 +214,11 @@ static emg_status try_value(profile *p, double value, emg_error *err) {
   EMG_TRY(emg_progress(p->monitor, STAGE, at, TRIED_MAX, err));
   EMG_TRY_DONE(emg_alloc((size_t)p->n_units, sizeof *fits, &fits, err));
   emg_shared_set(&config, p->parameter, value);
-  EMG_TRY_DONE(emg_subject_create(&config, p->recording, &subject, err));
+  if (keeps_conductor(p->parameter)) {
+    EMG_TRY_DONE(emg_subject_move(&p->base, &config, p->recording, &subject, err));
+  } else {
+    EMG_TRY_DONE(emg_subject_create(&config, p->recording, 0, &subject, err));
+  }
   double cover_mm = 1e3 * (emg_conductor_skin_radius_m(&subject.conductor) -
                            emg_conductor_muscle_outer_m(&subject.conductor));
   take_starts(p, value, cover_mm, fits);
@@ -336,6 +366,10 @@ emg_status emg_shared_profile(const emg_config *config, const emg_view_source *r
   if (n_units < 1) {
     return emg_fail(err, EMG_ERR_ARG, "no unit to estimate a shared parameter from");
   }
+  if (keeps_conductor(parameter)) {
+    EMG_TRY_DONE(emg_subject_create(config, recording, shift_max_mm(config, parameter, &p.expected),
+                                    &p.base, err));
+  }
   EMG_TRY_DONE(try_value(&p, p.expected.mean, err));
   EMG_TRY_DONE(bracket(&p, step, err));
   EMG_TRY_DONE(refine(&p, step, err));
@@ -344,5 +378,6 @@ done:
   for (int i = 0; i < p.n_tried; i++) {
     free(p.tried[i].fits);
   }
+  emg_subject_free(&p.base);
   return status;
 }

@@ -20,7 +20,7 @@ static void set_samples(const emg_expected *e, emg_view_source *view) {
 }
 
 static emg_mean_unit_range range_of(const emg_config *config, const emg_view_source *view,
-                                    const emg_subject *subject) {
+                                    double shift_max_mm, const emg_subject *subject) {
   const emg_expected *e = &subject->expected;
   const struct emg_config_muscle *m = &config->muscle[0];
   // of an even spread
@@ -38,24 +38,49 @@ static emg_mean_unit_range range_of(const emg_config *config, const emg_view_sou
       .tendon_spread_mm = tendon_spread_mm,
       .fibre_diameter_um = m->fibre_diameter_um,
       .tolerance = config->simulation.tolerance,
+      .shift_max_mm = shift_max_mm,
   };
 }
 
+// All but the model and its view.
+static emg_status describe(const emg_config *config, emg_subject *out, emg_error *err) {
+  *out = (emg_subject){.source = emg_action_potential_from_config(config)};
+  EMG_TRY(emg_conductor_from_config(config, &out->conductor, err));
+  EMG_TRY(emg_electrodes_create(config, &out->conductor, &out->electrodes, err));
+  EMG_TRY(emg_montage_create(config, &out->electrodes, &out->montage, err));
+  out->expected = emg_expected_from_config(config, &out->conductor);
+  return EMG_OK;
+}
+
 emg_status emg_subject_create(const emg_config *config, const emg_view_source *recording,
-                              emg_subject *out, emg_error *err) {
+                              double shift_max_mm, emg_subject *out, emg_error *err) {
   emg_view_source seen = *recording;
   emg_status status;
 
-  *out = (emg_subject){.source = emg_action_potential_from_config(config)};
-  EMG_TRY_DONE(emg_conductor_from_config(config, &out->conductor, err));
-  EMG_TRY_DONE(emg_electrodes_create(config, &out->conductor, &out->electrodes, err));
-  EMG_TRY_DONE(emg_montage_create(config, &out->electrodes, &out->montage, err));
-  out->expected = emg_expected_from_config(config, &out->conductor);
+  EMG_TRY_DONE(describe(config, out, err));
   set_samples(&out->expected, &seen);
   out->potential_origin = seen.potential_origin;
-  emg_mean_unit_range range = range_of(config, &seen, out);
+  emg_mean_unit_range range = range_of(config, &seen, shift_max_mm, out);
   EMG_TRY_DONE(emg_mean_model_create(&out->conductor, &out->electrodes, &out->source, &range,
                                      &out->model, err));
+  seen.weights = &out->montage.weights;
+  EMG_TRY_DONE(emg_view_create(&seen, &out->view, err));
+done:
+  if (status != EMG_OK) {
+    emg_subject_free(out);
+  }
+  return status;
+}
+
+emg_status emg_subject_move(const emg_subject *from, const emg_config *config,
+                            const emg_view_source *recording, emg_subject *out, emg_error *err) {
+  emg_view_source seen = *recording;
+  emg_status status;
+
+  EMG_TRY_DONE(describe(config, out, err));
+  EMG_TRY_DONE(emg_mean_model_move(from->model, &out->electrodes, &out->model, err));
+  seen.n_potential = from->view.n_potential;
+  seen.potential_origin = out->potential_origin = from->potential_origin;
   seen.weights = &out->montage.weights;
   EMG_TRY_DONE(emg_view_create(&seen, &out->view, err));
 done:

@@ -216,7 +216,7 @@ static inline void case_create(inverse_case *c, uint64_t seed, double snr_db) {
   *c = (inverse_case){.config = case_config()};
   emg_init();
   case_see(c);
-  case_stop_on(emg_subject_create(&c->config, &c->seen, &c->subject, &err), &err);
+  case_stop_on(emg_subject_create(&c->config, &c->seen, 0, &c->subject, &err), &err);
   c->seen.potential_origin = c->subject.potential_origin;
   double muscle_m = emg_conductor_muscle_outer_m(&c->subject.conductor);
   emg_engine_range range = {.source_min_m = muscle_m - 22e-3,
