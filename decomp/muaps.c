@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <omp.h>
+
 #include <base/kernel.h>
 #include <emgtwin/array.h>
 
@@ -51,61 +53,20 @@ void emg_units_remove(emg_units *units, int i) {
 }
 
 // --- sums at spikes ---
-//
-// Channels are independent of each other here: each thread owns a group of them from first to last
-// spike, so no sum depends on the threads.
 
-enum { GROUP = 16 };
-
-typedef struct {
-  int first, n;  // channels of the group
-} group;
-
-static int n_groups_of(int n_channels) {
-  return (n_channels + GROUP - 1) / GROUP;
-}
-
-static group group_of(int g, int n_channels) {
-  int left = n_channels - g * GROUP;
-  return (group){g * GROUP, left < GROUP ? left : GROUP};
-}
-
-// out[2 half][stride] += scale * mean of x over the spikes whose window lies inside the recording.
-EMG_KERNEL static void average_at_spikes(const emg_signal *x, group g, const int64_t *spikes,
-                                         int64_t n_spikes, int64_t half, float *out) {
-  int64_t n_inside = 0;
-
-  memset(out, 0, (size_t)(2 * half) * GROUP * sizeof *out);
-  for (int64_t i = 0; i < n_spikes; i++) {
-    if (spikes[i] < half || spikes[i] + half > x->n_samples) {
-      continue;
-    }
-    n_inside++;
-    const float *from = x->rows + (spikes[i] - half) * x->n_channels + g.first;
-    for (int64_t row = 0; row < 2 * half; row++) {
-      for (int c = 0; c < g.n; c++) {
-        out[row * GROUP + c] += from[row * x->n_channels + c];
-      }
-    }
-  }
-  float scale = n_inside > 0 ? 1 / (float)n_inside : 0;
-  for (int64_t i = 0; i < 2 * half * GROUP; i++) {
-    out[i] *= scale;
-  }
-}
-
-// x += sign * wave at every spike, as far as it lies inside; wave[2 half][stride].
-EMG_KERNEL static void put_at_spikes(emg_signal *x, group g, const int64_t *spikes,
-                                     int64_t n_spikes, int64_t half, const float *wave,
-                                     int64_t stride, float sign) {
+// x += sign * wave at every spike, as far as it lies inside, over channels first .. first + n - 1.
+EMG_KERNEL static void put_at_spikes(emg_signal *x, int first_channel, int n_channels,
+                                     const int64_t *spikes, int64_t n_spikes, int64_t half,
+                                     const float *wave, float sign) {
   for (int64_t i = 0; i < n_spikes; i++) {
     int64_t begin = spikes[i] - half;
     int64_t first = begin < 0 ? -begin : 0;
     int64_t last = begin + 2 * half > x->n_samples ? x->n_samples - begin : 2 * half;
-    float *to = x->rows + begin * x->n_channels + g.first;
     for (int64_t row = first; row < last; row++) {
-      for (int c = 0; c < g.n; c++) {
-        to[row * x->n_channels + c] += sign * wave[row * stride + c];
+      float *to = x->rows + (begin + row) * x->n_channels + first_channel;
+      const float *from = wave + row * x->n_channels + first_channel;
+      for (int c = 0; c < n_channels; c++) {
+        to[c] += sign * from[c];
       }
     }
   }
@@ -113,13 +74,13 @@ EMG_KERNEL static void put_at_spikes(emg_signal *x, group g, const int64_t *spik
 
 void emg_unit_put_at(emg_signal *residual, const emg_units *units, int i, const int64_t *spikes,
                      int64_t n_spikes, float sign) {
-  const emg_unit *unit = &units->items[i];
+  enum { PART = 64 };  // channels of one thread
+  int n = residual->n_channels;
 
-#pragma omp parallel for schedule(dynamic)
-  for (int n = 0; n < n_groups_of(residual->n_channels); n++) {
-    group g = group_of(n, residual->n_channels);
-    put_at_spikes(residual, g, spikes, n_spikes, units->half_window, unit->muap + g.first,
-                  residual->n_channels, sign);
+#pragma omp parallel for schedule(dynamic) if (n > PART)
+  for (int first = 0; first < n; first += PART) {
+    put_at_spikes(residual, first, n - first < PART ? n - first : PART, spikes, n_spikes,
+                  units->half_window, units->items[i].muap, sign);
   }
 }
 
@@ -127,34 +88,132 @@ void emg_unit_put(emg_signal *residual, const emg_units *units, int i, float sig
   emg_unit_put_at(residual, units, i, units->items[i].spikes, units->items[i].n_spikes, sign);
 }
 
-static void fit_group(emg_signal *residual, emg_units *units, group g, int n_sweeps, float *step) {
-  int64_t half = units->half_window;
-  int n_channels = residual->n_channels;
+// --- least squares ---
+//
+// Block Gauss-Seidel: each action potential in turn takes the mean of what is left at its spikes.
+// Channels are independent of each other here: a thread owns GROUP of them, copied side by side, so
+// that a window is one run of memory and no sum depends on the threads.
 
-  for (int i = 0; i < n_sweeps * units->n; i++) {
-    emg_unit *unit = &units->items[i % units->n];
-    average_at_spikes(residual, g, unit->spikes, unit->n_spikes, half, step);
-    put_at_spikes(residual, g, unit->spikes, unit->n_spikes, half, step, GROUP, -1);
-    for (int64_t row = 0; row < 2 * half; row++) {
-      for (int c = 0; c < g.n; c++) {
-        unit->muap[row * n_channels + g.first + c] += step[row * GROUP + c];
-      }
-    }
+enum { GROUP = 16 };
+
+// Room of one thread.
+typedef struct {
+  float *rows;   // [n_samples][GROUP]
+  float *waves;  // [2][2 half][GROUP]: what is subtracted, and the sum for the next unit
+} fit;
+
+static void fits_free(int n, fit *fits) {
+  for (int i = 0; fits && i < n; i++) {
+    free(fits[i].rows);
+    free(fits[i].waves);
+  }
+  free(fits);
+}
+
+static emg_status fits_create(int n, int64_t n_samples, int64_t half, fit **out, emg_error *err) {
+  emg_status status;
+
+  EMG_TRY(emg_alloc((size_t)n, sizeof **out, out, err));
+  for (int i = 0; i < n; i++) {
+    EMG_TRY_DONE(emg_alloc_aligned((size_t)n_samples * GROUP, sizeof(float), &(*out)[i].rows, err));
+    EMG_TRY_DONE(
+        emg_alloc_aligned((size_t)(4 * half) * GROUP, sizeof(float), &(*out)[i].waves, err));
+  }
+  return EMG_OK;
+
+done:
+  fits_free(n, *out);
+  *out = NULL;
+  return status;
+}
+
+// Copy `n` channels from or to rows of GROUP; the rest of these rows is not used.
+static void copy_group(emg_signal *x, int first, int n, bool is_back, float *rows) {
+  for (int64_t i = 0; i < x->n_samples; i++) {
+    float *channels = emg_signal_row(x, i) + first;
+    memcpy(is_back ? channels : rows + i * GROUP, is_back ? rows + i * GROUP : channels,
+           (size_t)n * sizeof(float));
   }
 }
 
-emg_status emg_units_fit(emg_signal *residual, emg_units *units, int n_sweeps, emg_error *err) {
-  int n_groups = n_groups_of(residual->n_channels);
-  size_t step_size = (size_t)(2 * units->half_window) * GROUP;
-  float *steps;
+// Subtract the wave at one spike, as far as it lies inside.
+static inline void subtract(float *rows, int64_t n_samples, int64_t half, int64_t spike,
+                            const float *wave) {
+  int64_t begin = spike - half;
+  int64_t first = begin < 0 ? -begin : 0;
+  int64_t last = begin + 2 * half > n_samples ? n_samples - begin : 2 * half;
+  float *to = rows + begin * GROUP;
 
-  EMG_TRY(emg_alloc_aligned((size_t)n_groups * step_size, sizeof *steps, &steps, err));
-#pragma omp parallel for schedule(dynamic)
-  for (int g = 0; g < n_groups; g++) {
-    fit_group(residual, units, group_of(g, residual->n_channels), n_sweeps,
-              steps + (size_t)g * step_size);
+  for (int64_t i = first * GROUP; i < last * GROUP; i++) {
+    to[i] -= wave[i];
   }
-  free(steps);
+}
+
+// Subtract a wave at the spikes of one unit and sum the windows of the next that lie inside, in one
+// pass: a window is summed once all spikes that reach it are subtracted, while it is in cache.
+EMG_KERNEL static int64_t subtract_and_sum(float *rows, int64_t n_samples, int64_t half,
+                                           const emg_unit *before, const float *wave,
+                                           const emg_unit *next, float *sum) {
+  int64_t n_summed = 0, k = 0;
+
+  memset(sum, 0, (size_t)(2 * half) * GROUP * sizeof *sum);
+  for (int64_t i = 0; i < next->n_spikes; i++) {
+    int64_t begin = next->spikes[i] - half;
+    if (begin < 0 || begin + 2 * half > n_samples) {
+      continue;
+    }
+    for (; k < before->n_spikes && before->spikes[k] < begin + 3 * half; k++) {
+      subtract(rows, n_samples, half, before->spikes[k], wave);
+    }
+    const float *from = rows + begin * GROUP;
+    for (int64_t at = 0; at < 2 * half * GROUP; at++) {
+      sum[at] += from[at];
+    }
+    n_summed++;
+  }
+  for (; k < before->n_spikes; k++) {
+    subtract(rows, n_samples, half, before->spikes[k], wave);
+  }
+  return n_summed;
+}
+
+static void fit_group(emg_signal *residual, emg_units *units, int first, int n_sweeps, fit *f) {
+  const emg_unit nobody = {.n_spikes = 0};
+  int64_t half = units->half_window, n_samples = residual->n_samples;
+  int n_channels = residual->n_channels;
+  int n = n_channels - first < GROUP ? n_channels - first : GROUP;
+  float *wave = f->waves, *sum = f->waves + 2 * half * GROUP;
+  const emg_unit *before = &nobody;
+
+  copy_group(residual, first, n, false, f->rows);
+  for (int i = 0; i < n_sweeps * units->n; i++) {
+    emg_unit *unit = &units->items[i % units->n];
+    int64_t n_summed = subtract_and_sum(f->rows, n_samples, half, before, wave, unit, sum);
+    float scale = n_summed > 0 ? 1 / (float)n_summed : 0;
+    for (int64_t row = 0; row < 2 * half; row++) {
+      for (int c = 0; c < GROUP; c++) {
+        wave[row * GROUP + c] = sum[row * GROUP + c] * scale;
+      }
+      for (int c = 0; c < n; c++) {
+        unit->muap[row * n_channels + first + c] += wave[row * GROUP + c];
+      }
+    }
+    before = unit;
+  }
+  subtract_and_sum(f->rows, n_samples, half, before, wave, &nobody, sum);
+  copy_group(residual, first, n, true, f->rows);
+}
+
+emg_status emg_units_fit(emg_signal *residual, emg_units *units, int n_sweeps, emg_error *err) {
+  int n_threads = omp_get_max_threads();
+  fit *fits;
+
+  EMG_TRY(fits_create(n_threads, residual->n_samples, units->half_window, &fits, err));
+#pragma omp parallel for schedule(dynamic) num_threads(n_threads)
+  for (int first = 0; first < residual->n_channels; first += GROUP) {
+    fit_group(residual, units, first, n_sweeps, &fits[omp_get_thread_num()]);
+  }
+  fits_free(n_threads, fits);
   return units->guided && units->n > 0 ? emg_guided_shape(units->guided, residual, units, err)
                                        : EMG_OK;
 }
