@@ -12,7 +12,8 @@ static emg_status fail_plan(emg_error *err, int n) {
   return emg_fail(err, EMG_ERR_MEMORY, "cannot plan a Fourier transform of %d samples", n);
 }
 
-emg_status emg_fft_forward(int n, const double *x, double complex *spectrum, emg_error *err) {
+emg_status emg_fft_forward(int n, int n_rows, const double *x, double complex *spectra,
+                           emg_error *err) {
   emg_status status = EMG_OK;
   double *in = fftw_malloc((size_t)n * sizeof(double));
   fftw_complex *out = fftw_malloc(((size_t)n / 2 + 1) * sizeof(fftw_complex));
@@ -24,9 +25,11 @@ emg_status emg_fft_forward(int n, const double *x, double complex *spectrum, emg
     pthread_mutex_unlock(&planner_lock);
   }
   if (plan) {
-    memcpy(in, x, (size_t)n * sizeof(double));
-    fftw_execute(plan);
-    memcpy(spectrum, out, ((size_t)n / 2 + 1) * sizeof(fftw_complex));
+    for (size_t row = 0; row < (size_t)n_rows; row++) {
+      memcpy(in, x + row * (size_t)n, (size_t)n * sizeof(double));
+      fftw_execute(plan);
+      memcpy(spectra + row * ((size_t)n / 2 + 1), out, ((size_t)n / 2 + 1) * sizeof(fftw_complex));
+    }
     pthread_mutex_lock(&planner_lock);
     fftw_destroy_plan(plan);
     pthread_mutex_unlock(&planner_lock);

@@ -42,11 +42,6 @@ static int64_t step_of(double rate_hz) {
   return rate_hz > 1 ? (int64_t)rate_hz : 1;
 }
 
-static int compare_floats(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 // From the median of the absolute values, which a few discharges do not move.
 static double noise_variance_of(const float *y, int64_t n) {
   enum { VALUES = 256 };
@@ -58,8 +53,7 @@ static double noise_variance_of(const float *y, int64_t n) {
   for (int64_t t = 0; t < n && n_values < VALUES; t += stride) {
     values[n_values++] = fabsf(y[t]);
   }
-  qsort(values, (size_t)n_values, sizeof *values, compare_floats);
-  double sd = n_values > 0 ? values[n_values / 2] / median_of_normal : 0;
+  double sd = emg_median(values, n_values) / median_of_normal;
   return sd * sd;
 }
 

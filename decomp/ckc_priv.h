@@ -94,6 +94,10 @@ emg_status emg_extended_lags(const emg_signal *x, int n_taps, const emg_spans *s
 emg_status emg_extended_covariance(const emg_signal *x, int n_taps, const emg_spans *spans,
                                    double *covariance, emg_error *err);
 
+// Largest eigenvalue of a covariance [n][n] by power iteration, to the few per cent that a ridge
+// needs; `scratch` holds 2 n.
+double emg_largest_eigenvalue(int n, const double *matrix, double *scratch);
+
 typedef struct {
   int n_taps, n_dimensions, rank;
   float *covariance;  // [D][D]

@@ -7,6 +7,7 @@
 #include <emgtwin/emgtwin.h>
 
 #include "ckc_priv.h"
+#include "online_priv.h"
 #include "parts_priv.h"
 
 const emg_decompose_method *emg_decompose_methods(int *n) {
@@ -26,7 +27,8 @@ const emg_decompose_method *emg_decompose_methods(int *n) {
 static emg_status finish(const emg_recording *rec, const emg_recording *window, int64_t begin,
                          const emg_config *config, const emg_monitor *monitor,
                          emg_decomposition *out, emg_error *err) {
-  emg_status status = emg_filters_learn(window, &out->spikes, config, monitor, &out->filters, err);
+  emg_status status = emg_filters_learn_in(window, out->channels, &out->spikes, config, monitor,
+                                           &out->filters, err);
 
   if (status == EMG_OK) {
     status = emg_window_restore(begin, rec->data.n_cols, out, err);

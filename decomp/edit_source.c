@@ -426,7 +426,7 @@ emg_status emg_edit_learn(emg_editor *editor, emg_decomposition *d, int n, const
   }
   EMG_TRY(emg_window_cut(editor->rec, &editor->config->decompose, &window, &begin, err));
   if (!editor->learner) {
-    EMG_TRY(emg_filters_learner_create(&window, editor->config, &editor->learner, err));
+    EMG_TRY(emg_filters_learner_create(&window, editor->config, NULL, &editor->learner, err));
   }
   EMG_TRY_DONE(shift_trains(&d->spikes, begin, window.data.n_cols, &trains, err));
   EMG_TRY_DONE(

@@ -18,9 +18,9 @@
 // that stand out; of the others they keep the neighbours' parts.
 struct emg_filters_learner {
   const struct emg_config_decompose *config;
-  emg_prepared prepared;  // which channels can be used
-  emg_signal signal;      // these, causally filtered, of unit median root mean square
-  double size_uv;         // what that is
+  int *channel;       // those used, ascending
+  emg_signal signal;  // these, causally filtered, of unit median root mean square
+  double size_uv;     // what that is
   emg_spans covered, whole;
   int n_taps, n_dimensions;
   double *factor;  // [D][D], lower Cholesky factor of covariance + ridge
@@ -33,7 +33,7 @@ enum { SPIKES_LEAST = 10 };  // fewer leave more noise than action potential in 
 
 void emg_filters_learner_free(learner *l) {
   if (l) {
-    emg_prepared_free(&l->prepared);
+    free(l->channel);
     emg_signal_free(&l->signal);
     free(l->factor);
     emg_units_free(&l->units);
@@ -78,7 +78,7 @@ static emg_status filter_recording(learner *l, const emg_recording *rec, emg_err
   for (int64_t i = 0; i < x->n_samples; i++) {
     float *row = emg_signal_row(x, i);
     for (int c = 0; c < x->n_channels; c++) {
-      row[c] = emg_row2f(&rec->data, l->prepared.channel[c])[i];
+      row[c] = emg_row2f(&rec->data, l->channel[c])[i];
     }
   }
   EMG_TRY(emg_alloc(emg_filter_state_size(&filter, x->n_channels), sizeof *state, &state, err));
@@ -89,22 +89,33 @@ static emg_status filter_recording(learner *l, const emg_recording *rec, emg_err
   return EMG_OK;
 }
 
-static int compare_ints(const void *a, const void *b) {
-  int x = *(const int *)a, y = *(const int *)b;
-  return (x > y) - (x < y);
+// The channels that were found good; without findings, those that are by the same rules.
+static emg_status choose_channels(learner *l, const emg_recording *rec, const emg_config *config,
+                                  const emg_channel_finding *finding, int *n, emg_error *err) {
+  emg_prepared prepared = {.channel = NULL};
+
+  EMG_TRY(emg_alloc((size_t)rec->data.n_rows, sizeof *l->channel, &l->channel, err));
+  if (!finding) {
+    EMG_TRY(emg_prepare(rec, config, NULL, 0, &prepared, err));
+    finding = prepared.finding;
+  }
+  *n = 0;
+  for (int c = 0; c < rec->data.n_rows; c++) {
+    if (finding[c].state == EMG_CHANNEL_GOOD) {
+      l->channel[(*n)++] = c;
+    }
+  }
+  emg_prepared_free(&prepared);
+  return EMG_OK;
 }
 
 static emg_status start(learner *l, const emg_recording *rec, const emg_config *config,
-                        emg_error *err) {
+                        const emg_channel_finding *finding, emg_error *err) {
   const double half_window_ms = 20;
   int64_t n = rec->data.n_cols, edge = (int64_t)(l->config->edge_s * rec->rate_hz);
+  int n_channels;
 
-  // the channels that decomposition used, found by the same rules
-  EMG_TRY(emg_prepare(rec, config, NULL, 0, &l->prepared, err));
-  int n_channels = l->prepared.signal.n_channels;
-  emg_signal_free(&l->prepared.signal);
-  qsort(l->prepared.channel, (size_t)n_channels, sizeof *l->prepared.channel, compare_ints);
-
+  EMG_TRY(choose_channels(l, rec, config, finding, &n_channels, err));
   l->units.half_window = (int64_t)lround(half_window_ms * rec->rate_hz / 1000);
   l->covered = emg_spans_over(edge, n - edge, (int64_t)(l->config->search_s * rec->rate_hz));
   l->whole = emg_spans_over(0, n, n);
@@ -117,47 +128,26 @@ static emg_status start(learner *l, const emg_recording *rec, const emg_config *
 
 // --- covariance ---
 
-// Largest eigenvalue by power iteration: a scale for the ridge, so a few steps do.
-static emg_status largest_eigenvalue(int n, const double *matrix, double *value, emg_error *err) {
-  const int n_steps = 6;
-  double *vectors;
-
-  EMG_TRY(emg_alloc(2 * (size_t)n, sizeof *vectors, &vectors, err));
-  double *from = vectors, *to = vectors + n;
-  for (int i = 0; i < n; i++) {
-    from[i] = 1 / sqrt(n) * (i % 3 ? 1 : -0.5);
-  }
-  for (int step = 0; step < n_steps; step++) {
-    double squares = 0;
-    emg_dgemm(0, 0, n, 1, n, 1, matrix, n, from, 1, 0, to, 1);
-    for (int i = 0; i < n; i++) {
-      squares += to[i] * to[i];
-    }
-    *value = sqrt(squares);
-    for (int i = 0; i<n && * value> 0; i++) {
-      from[i] = to[i] / *value;
-    }
-  }
-  free(vectors);
-  return EMG_OK;
-}
-
 // Lag covariances of a short recording need not make a positive matrix: then the ridge grows.
 static emg_status factorise(learner *l, emg_error *err) {
   int n = l->n_dimensions;
   // float sums leave an error of some 1e-7 of the largest eigenvalue in the small ones
-  double share = fmax(l->config->filter_ridge, 1e-7), largest;
-  emg_status status = EMG_ERR_DATA;
+  double share = fmax(l->config->filter_ridge, 1e-7), *vectors = NULL;
+  emg_status status;
 
-  EMG_TRY(emg_alloc_aligned((size_t)n * (size_t)n, sizeof(double), &l->factor, err));
-  for (; status == EMG_ERR_DATA && share <= 10; share *= 10) {
-    EMG_TRY(emg_extended_covariance(&l->signal, l->n_taps, &l->covered, l->factor, err));
-    EMG_TRY(largest_eigenvalue(n, l->factor, &largest, err));
+  EMG_TRY_DONE(emg_alloc_aligned((size_t)n * (size_t)n, sizeof(double), &l->factor, err));
+  EMG_TRY_DONE(emg_alloc_aligned(2 * (size_t)n, sizeof *vectors, &vectors, err));
+  for (status = EMG_ERR_DATA; status == EMG_ERR_DATA && share <= 10; share *= 10) {
+    EMG_TRY_DONE(emg_extended_covariance(&l->signal, l->n_taps, &l->covered, l->factor, err));
+    double load = share * emg_largest_eigenvalue(n, l->factor, vectors);
     for (ptrdiff_t i = 0; i < n; i++) {
-      l->factor[i * n + i] += share * largest;
+      l->factor[i * n + i] += load;
     }
     status = emg_cholesky(n, l->factor, err);
   }
+
+done:
+  free(vectors);
   return status;
 }
 
@@ -401,16 +391,17 @@ static void describe(const learner *l, const emg_recording *rec, emg_filters *ou
   out->notch_hz = l->config->notch_hz < high_hz ? l->config->notch_hz : 0;
   out->refractory_ms = l->config->refractory_ms;
   for (int c = 0; c < out->n_channels; c++) {
-    out->channel[c] = l->prepared.channel[c];
+    out->channel[c] = l->channel[c];
   }
 }
 
 emg_status emg_filters_learner_create(const emg_recording *rec, const emg_config *config,
-                                      emg_filters_learner **out, emg_error *err) {
+                                      const emg_channel_finding *finding, emg_filters_learner **out,
+                                      emg_error *err) {
   emg_init();
   EMG_TRY(emg_alloc(1, sizeof **out, out, err));
   (*out)->config = &config->decompose;
-  emg_status status = start(*out, rec, config, err);
+  emg_status status = start(*out, rec, config, finding, err);
   if (status == EMG_OK) {
     status = factorise(*out, err);
   }
@@ -440,9 +431,9 @@ done:
   return status;
 }
 
-emg_status emg_filters_learn(const emg_recording *rec, const emg_spikes *spikes,
-                             const emg_config *config, const emg_monitor *monitor, emg_filters *out,
-                             emg_error *err) {
+emg_status emg_filters_learn_in(const emg_recording *rec, const emg_channel_finding *finding,
+                                const emg_spikes *spikes, const emg_config *config,
+                                const emg_monitor *monitor, emg_filters *out, emg_error *err) {
   emg_filters_learner *l = NULL;
   int *which = NULL;
   emg_status status;
@@ -459,7 +450,7 @@ emg_status emg_filters_learn(const emg_recording *rec, const emg_spikes *spikes,
                     spikes->rate_hz, rec->rate_hz);
   }
   EMG_TRY(emg_spikes_check(spikes, err));
-  EMG_TRY_DONE(emg_filters_learner_create(rec, config, &l, err));
+  EMG_TRY_DONE(emg_filters_learner_create(rec, config, finding, &l, err));
   EMG_TRY_DONE(emg_alloc((size_t)spikes->n_units, sizeof *which, &which, err));
   for (int u = 0; u < spikes->n_units; u++) {
     which[u] = u;
@@ -472,4 +463,10 @@ done:
   emg_filters_learner_free(l);
   free(which);
   return status;
+}
+
+emg_status emg_filters_learn(const emg_recording *rec, const emg_spikes *spikes,
+                             const emg_config *config, const emg_monitor *monitor, emg_filters *out,
+                             emg_error *err) {
+  return emg_filters_learn_in(rec, NULL, spikes, config, monitor, out, err);
 }

@@ -58,7 +58,7 @@ emg_rhythm emg_rhythm_of(const int64_t *spikes, int64_t n, double rate_hz, float
 // ln of the density of an interval where the mean is `mean`, per sample; of a pause.
 double emg_interval_evidence(const emg_rhythm *rhythm, double interval, double mean);
 double emg_pause_evidence(const emg_rhythm *rhythm);
-// Square of the standard deviation that the median of n magnitudes stands for; sorts them.
+// Square of the standard deviation that the median of n magnitudes stands for; moves them.
 double emg_variance_of_median(float *magnitudes, int64_t n);
 
 // --- spikes of one source (detect.c) ---

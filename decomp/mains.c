@@ -35,42 +35,55 @@ static spectra plan_spectra(int n_rows, int64_t n, double rate_hz) {
                    .bin_hz = rate_hz / (double)length};
 }
 
-static emg_status measure_row(const spectra *plan, const float *row, double *power,
-                              emg_error *err) {
-  double *part = NULL;
-  double complex *transform = NULL;
+static emg_status measure_row(const spectra *plan, const float *row, const double *hann,
+                              double *power, emg_error *err) {
+  size_t n_windows = (size_t)plan->n_windows;
+  double *parts = NULL;
+  double complex *transforms = NULL;
   emg_status status;
 
-  EMG_TRY_DONE(emg_alloc((size_t)plan->length, sizeof *part, &part, err));
-  EMG_TRY_DONE(emg_alloc((size_t)plan->n_bins, sizeof *transform, &transform, err));
+  EMG_TRY_DONE(emg_alloc(n_windows * (size_t)plan->length, sizeof *parts, &parts, err));
+  EMG_TRY_DONE(emg_alloc(n_windows * (size_t)plan->n_bins, sizeof *transforms, &transforms, err));
   for (int64_t w = 0; w < plan->n_windows; w++) {
     for (int i = 0; i < plan->length; i++) {
-      part[i] = row[w * plan->step + i] * (1 - cos(2 * M_PI * (i + 0.5) / plan->length));
+      parts[w * plan->length + i] = row[w * plan->step + i] * hann[i];
     }
-    EMG_TRY_DONE(emg_fft_forward(plan->length, part, transform, err));
+  }
+  EMG_TRY_DONE(emg_fft_forward(plan->length, (int)plan->n_windows, parts, transforms, err));
+  for (int64_t w = 0; w < plan->n_windows; w++) {
     for (int b = 0; b < plan->n_bins; b++) {
-      power[b] +=
-          creal(transform[b]) * creal(transform[b]) + cimag(transform[b]) * cimag(transform[b]);
+      double complex value = transforms[w * plan->n_bins + b];
+      power[b] += creal(value) * creal(value) + cimag(value) * cimag(value);
     }
   }
 
 done:
-  free(part);
-  free(transform);
+  free(parts);
+  free(transforms);
   return status;
 }
 
 static emg_status measure_spectra(const emg_array2f *x, double rate_hz, spectra *out,
                                   emg_error *err) {
   int n_failed = 0;
+  double *hann;
 
   *out = plan_spectra(x->n_rows, x->n_cols, rate_hz);
   EMG_TRY(emg_alloc((size_t)x->n_rows * (size_t)out->n_bins, sizeof *out->power, &out->power, err));
+  emg_status status = emg_alloc((size_t)out->length, sizeof *hann, &hann, err);
+  if (status != EMG_OK) {
+    free(out->power);
+    return status;
+  }
+  for (int i = 0; i < out->length; i++) {
+    hann[i] = 1 - cos(2 * M_PI * (i + 0.5) / out->length);
+  }
 #pragma omp parallel for schedule(dynamic) reduction(+ : n_failed)
   for (int r = 0; r < x->n_rows; r++) {
-    n_failed +=
-        measure_row(out, emg_row2f(x, r), out->power + (ptrdiff_t)r * out->n_bins, NULL) != EMG_OK;
+    n_failed += measure_row(out, emg_row2f(x, r), hann, out->power + (ptrdiff_t)r * out->n_bins,
+                            NULL) != EMG_OK;
   }
+  free(hann);
   if (n_failed > 0) {
     free(out->power);
     out->power = NULL;

@@ -11,15 +11,21 @@ emg_status emg_filters_band(double low_hz, double high_hz, double notch_hz, doub
                             emg_filter *out, emg_error *err);
 
 // Filters learned from one recording again and again as its trains change (filters_learn.c);
-// `config` must outlive the learner.
+// `config` must outlive the learner. `finding`: what became of each channel of the recording, of
+// which the good ones are used; NULL: found again.
 typedef struct emg_filters_learner emg_filters_learner;
 emg_status emg_filters_learner_create(const emg_recording *rec, const emg_config *config,
-                                      emg_filters_learner **out, emg_error *err);
+                                      const emg_channel_finding *finding, emg_filters_learner **out,
+                                      emg_error *err);
 void emg_filters_learner_free(emg_filters_learner *learner);
 // The filters of units which[n] among all trains, in this order.
 emg_status emg_filters_learner_learn(emg_filters_learner *learner, const emg_recording *rec,
                                      const emg_spikes *spikes, int n, const int *which,
                                      emg_filters *out, emg_error *err);
+// emg_filters_learn with the channels that are known to be good.
+emg_status emg_filters_learn_in(const emg_recording *rec, const emg_channel_finding *finding,
+                                const emg_spikes *spikes, const emg_config *config,
+                                const emg_monitor *monitor, emg_filters *out, emg_error *err);
 
 // Sources are computed for so many samples together, always by the same instructions, so that their
 // bits do not depend on how many there are.

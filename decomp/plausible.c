@@ -6,18 +6,7 @@
 
 #include <emgtwin/array.h>
 
-static int compare_floats(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
-static double median_of(float *values, int64_t n) {
-  if (n == 0) {
-    return 0;
-  }
-  qsort(values, (size_t)n, sizeof *values, compare_floats);
-  return values[n / 2];
-}
+#include "source_priv.h"
 
 // Samples about spikes, each as an offset from the nearest one.
 typedef struct {
@@ -72,9 +61,9 @@ emg_status emg_local_contrast(const float *source, int64_t n_samples, const int6
   for (int64_t i = 0; i < n_spikes; i++) {
     values[i] = source[spikes[i]];
   }
-  double height = median_of(values, n_spikes);
+  double height = emg_median(values, n_spikes);
   visit_surroundings(&s, source, n_samples, spikes, n_spikes, values);
-  double sd = median_of(values, n) / 0.6745;
+  double sd = emg_median(values, n) / 0.6745;
   *contrast = sd > 0 ? height / sd : 0;
 
 done:
@@ -111,12 +100,12 @@ static emg_status measure_rhythm(const int64_t *spikes, int64_t n_spikes, double
   for (int64_t i = 0; i < n; i++) {
     intervals[i] = (float)((double)(spikes[i + 1] - spikes[i]) / rate_hz);
   }
-  double median = median_of(intervals, n);
+  double median = emg_median(intervals, n);
   for (int64_t i = 0; i < n; i++) {
     intervals[i] = fabsf(intervals[i] - (float)median);
   }
   *median_s = median;
-  *deviation = median > 0 ? median_of(intervals, n) / median : 0;
+  *deviation = median > 0 ? emg_median(intervals, n) / median : 0;
   free(intervals);
   return EMG_OK;
 }

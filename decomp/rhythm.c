@@ -9,17 +9,8 @@
 static const double odd_share = 0.1, odd_short_share = 0.01, odd_s = 0.2, short_part = 0.6;
 static const double pause_s = 0.4;
 
-static int compare_floats(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 double emg_variance_of_median(float *magnitudes, int64_t n) {
-  if (n == 0) {
-    return 0;
-  }
-  qsort(magnitudes, (size_t)n, sizeof *magnitudes, compare_floats);
-  double sd = magnitudes[n / 2] / 0.6745;
+  double sd = emg_median(magnitudes, n) / 0.6745;
   return sd * sd;
 }
 

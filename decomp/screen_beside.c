@@ -10,6 +10,8 @@
 #include <base/lin.h>
 #include <emgtwin/array.h>
 
+#include "source_priv.h"
+
 // What all comparisons share: the filtered channels in rows, their covariance and its inverse.
 typedef struct {
   const emg_array2f *x;
@@ -183,11 +185,6 @@ static emg_status measure_windows(const comparison *c, windows *w, emg_error *er
              : EMG_OK;
 }
 
-static int compare_floats(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 // Median over the usable rows of one window.
 static float median_row(const comparison *c, const windows *w, const float *values, int64_t window,
                         float *scratch) {
@@ -198,8 +195,7 @@ static float median_row(const comparison *c, const windows *w, const float *valu
       scratch[n++] = values[row * w->n_windows + window];
     }
   }
-  qsort(scratch, (size_t)n, sizeof *scratch, compare_floats);
-  return n > 0 ? scratch[n / 2] : 0;
+  return emg_median(scratch, n);
 }
 
 // Median over the windows in which the usual row follows its prediction.
@@ -212,8 +208,7 @@ static float median_window(const windows *w, const float *values, const float *u
       scratch[n++] = values[i];
     }
   }
-  qsort(scratch, (size_t)n, sizeof *scratch, compare_floats);
-  return n > 0 ? scratch[n / 2] : 0;
+  return emg_median(scratch, n);
 }
 
 // A row that follows its prediction as others do, but at times not at all while there is much to

@@ -35,6 +35,9 @@ int64_t emg_pick_spikes(emg_spike_picker *picker, const float *y, int64_t n_samp
 // the least squared distance to their means; 1 .. n - 1.
 int64_t emg_two_classes(const double *descending, int64_t n);
 
+// The upper median of n values, which are moved about; 0 if there are none.
+float emg_median(float *values, int64_t n);
+
 // Peaks alone, into picker->place and ->height; returns their number.
 int64_t emg_find_peaks(emg_spike_picker *picker, const float *y, int64_t n_samples);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <base/kernel.h>
 #include <base/lin.h>
 #include <emgtwin/array.h>
 
@@ -124,28 +125,39 @@ done:
   return status;
 }
 
-// Largest eigenvalue of a covariance, to the few per cent that a ridge needs.
-static double largest_eigenvalue(int n, const double *matrix, double *vector, double *image) {
+// In several sums, which run side by side.
+EMG_KERNEL static double dot(int n, const double *a, const double *b) {
+  enum { SIDE_BY_SIDE = 16 };
+  double sums[SIDE_BY_SIDE] = {0}, sum = 0;
+  int i = 0;
+
+  for (; i + SIDE_BY_SIDE <= n; i += SIDE_BY_SIDE) {
+    for (int k = 0; k < SIDE_BY_SIDE; k++) {
+      sums[k] += a[i + k] * b[i + k];
+    }
+  }
+  for (; i < n; i++) {
+    sum += a[i] * b[i];
+  }
+  for (int k = 0; k < SIDE_BY_SIDE; k++) {
+    sum += sums[k];
+  }
+  return sum;
+}
+
+double emg_largest_eigenvalue(int n, const double *matrix, double *scratch) {
   const int iterations = 12;
-  double norm = 0;
+  double *vector = scratch, *image = scratch + n, norm = 0;
 
   for (int i = 0; i < n; i++) {
     vector[i] = 1;
   }
   for (int k = 0; k < iterations; k++) {
-    double squares = 0;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < n; i++) {
-      double sum = 0;
-      for (int j = 0; j < n; j++) {
-        sum += matrix[(ptrdiff_t)i * n + j] * vector[j];
-      }
-      image[i] = sum;
+      image[i] = dot(n, matrix + (ptrdiff_t)i * n, vector);
     }
-    for (int i = 0; i < n; i++) {
-      squares += image[i] * image[i];
-    }
-    norm = sqrt(squares);
+    norm = sqrt(dot(n, image, image));
     for (int i = 0; i < n; i++) {
       vector[i] = norm > 0 ? image[i] / norm : 0;
     }
@@ -168,7 +180,7 @@ emg_status emg_whitener_create_ridge(const emg_signal *x, int n_taps, const emg_
   // taken from pieces of a recording, the block Toeplitz matrix may lack a little to be positive
   for (status = EMG_ERR_DATA; status == EMG_ERR_DATA && ridge < 1; ridge *= 10) {
     EMG_TRY_DONE(emg_extended_covariance(x, n_taps, spans, matrix, err));
-    double load = ridge * largest_eigenvalue(n, matrix, vectors, vectors + n);
+    double load = ridge * emg_largest_eigenvalue(n, matrix, vectors);
     for (int i = 0; i < n; i++) {
       matrix[(ptrdiff_t)i * n + i] += load;
     }

@@ -140,7 +140,7 @@ static void band_powers(const emg_array2f *x, int n_edges, const double *edges_h
     for (int i = 0; i < N_SAMPLES; i++) {
       wide[i] = emg_row2f(x, c)[i];
     }
-    assert_int_equal(emg_fft_forward(N_SAMPLES, wide, spectrum, NULL), EMG_OK);
+    assert_int_equal(emg_fft_forward(N_SAMPLES, 1, wide, spectrum, NULL), EMG_OK);
     for (int k = 1; k < N_SAMPLES / 2; k++) {
       for (int e = 0; e + 1 < n_edges; e++) {
         double frequency_hz = k * rate_hz / N_SAMPLES;

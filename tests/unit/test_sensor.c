@@ -100,7 +100,7 @@ static double band_power(const float *x, double low_hz, double high_hz) {
   for (int i = 0; i < N_SAMPLES; i++) {
     wide[i] = x[i];
   }
-  assert_int_equal(emg_fft_forward(N_SAMPLES, wide, spectrum, NULL), EMG_OK);
+  assert_int_equal(emg_fft_forward(N_SAMPLES, 1, wide, spectrum, NULL), EMG_OK);
   for (int k = 1; k < N_SAMPLES / 2; k++) {
     double frequency_hz = k * rate_hz / N_SAMPLES;
     if (frequency_hz >= low_hz && frequency_hz < high_hz) {
