@@ -27,6 +27,7 @@ const char *__lsan_default_suppressions(void) {
 // own shape, place and conduction along 12 channels, in white noise.
 enum { N_UNITS = 5, N_CHANNELS = 12, N_SAMPLES = 2048 * 60, N_TAPS = 40 };
 static const double rate_hz = 2048;
+static char folder[] = "/tmp/emgtwin_law_decompose_long.XXXXXX";
 static char steady_path[64], other_path[64], checkpoint_path[80];
 
 // Time in seconds in which a unit fires, and by how much the spread of its action potentials over
@@ -551,9 +552,11 @@ static int make_steady(void **state) {
   for (int u = 0; u < N_UNITS; u++) {
     always[u] = (behaviour){.to_s = 60, .again_from_s = 60};
   }
-  int id = (int)getpid();
-  snprintf(steady_path, sizeof steady_path, "law_decompose_long.%d.h5", id);
-  snprintf(other_path, sizeof other_path, "law_decompose_long_other.%d.h5", id);
+  if (!mkdtemp(folder)) {
+    return -1;
+  }
+  snprintf(steady_path, sizeof steady_path, "%s/steady.h5", folder);
+  snprintf(other_path, sizeof other_path, "%s/other.h5", folder);
   snprintf(checkpoint_path, sizeof checkpoint_path, "%s.checkpoint", steady_path);
   omp_set_num_threads(2);
   steady = make_mixture(always);
@@ -569,7 +572,13 @@ static int free_steady(void **state) {
   unlink(steady_path);
   unlink(other_path);
   unlink(checkpoint_path);
-  return 0;
+  return rmdir(folder);
+}
+
+// HDF5 1.10 loses a few hundred bytes of its own for a damaged object; leaks of ours still count.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:libhdf5_serial\n";
 }
 
 int main(void) {

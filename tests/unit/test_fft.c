@@ -41,6 +41,20 @@ static void the_transform_is_the_sum_it_says(void **state) {
   }
 }
 
+static void rows_are_transformed_as_each_alone(void **state) {
+  enum { N = 48, N_ROWS = 3, N_BINS = N / 2 + 1 };
+  double x[N_ROWS * N];
+  double complex together[N_ROWS * N_BINS], alone[N_BINS];
+
+  (void)state;
+  fill_random(N_ROWS * N, 5, x);
+  assert_int_equal(emg_fft_forward(N, N_ROWS, x, together, NULL), EMG_OK);
+  for (int row = 0; row < N_ROWS; row++) {
+    assert_int_equal(emg_fft_forward(N, 1, x + row * N, alone, NULL), EMG_OK);
+    assert_memory_equal(together + row * N_BINS, alone, sizeof alone);
+  }
+}
+
 static void the_round_trip_is_the_identity_and_keeps_its_input(void **state) {
   (void)state;
   double x[N_MAX], back[N_MAX];
@@ -91,6 +105,7 @@ static void good_sizes_are_the_least_smooth_ones(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_transform_is_the_sum_it_says),
+      cmocka_unit_test(rows_are_transformed_as_each_alone),
       cmocka_unit_test(the_round_trip_is_the_identity_and_keeps_its_input),
       cmocka_unit_test(a_shift_turns_phases_and_power_is_kept),
       cmocka_unit_test(good_sizes_are_the_least_smooth_ones),
