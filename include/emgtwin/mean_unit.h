@@ -1,11 +1,11 @@
 // mean_unit.h -- expected action potential of a motor unit over the spread of its fibres, with
 // exact derivatives: the forward model that is inverted
 //
-// Fibres of a unit differ in place, end-plate and ends. Their sum is close to its expectation,
-// which needs a few nodes instead of hundreds of fibres: seven over the disc of the territory (a
-// rule exact to the fifth power; Abramowitz & Stegun 1964, 25.4.61), five of Gauss-Hermite over the
-// end-plates, five over the ends at each tendon. Velocities widen the distribution of the waves as
-// they run.
+// Fibres of a unit differ in place, end-plate, ends and velocity. Their sum is close to its
+// expectation, which needs a few nodes instead of hundreds of fibres: seven over the disc of the
+// territory (a rule exact to the fifth power; Abramowitz & Stegun 1964, 25.4.61) and five of
+// Gauss-Hermite over the end-plates, which move apart as velocities differ; ends are averaged over
+// their normal distribution in time. docs/inversion.md
 #ifndef EMG_MEAN_UNIT_H
 #define EMG_MEAN_UNIT_H
 
@@ -40,7 +40,7 @@ typedef struct {
   int n_samples;              // of each potential
   int origin;                 // the sample at which the unit discharges
   double depth_max_mm;        // of fibres below the outer face of the muscle; deeper are held there
-  double z_min_mm, z_max_mm;  // of fibres, tendon to tendon; further ones are held 1 mm beyond
+  double z_min_mm, z_max_mm;  // of fibres, tendon to tendon; others are held 1 mm beyond
   double tendon_spread_mm;    // standard deviation of the ends of a unit's fibres
   double cv_spread;           // standard deviation of its fibres' velocities over their mean
   double fibre_diameter_um;   // potentials are those of one mean fibre of this diameter
@@ -72,8 +72,8 @@ emg_mean_model_facts emg_mean_model_get_facts(const emg_mean_model *model);
 
 // The same conductor seen by other electrodes on the same skin, of the same shape: a turned,
 // inclined or shifted grid. Tables are shared with `model`, which must outlive the new one; it
-// costs microseconds. EMG_ERR_ARG: electrodes further along the fibres than `model` has tables for
-// (reach_mm), of another shape, or on another skin.
+// costs microseconds. EMG_ERR_ARG: electrodes further along the fibres than shift_max_mm allows, of
+// another shape, or on another skin.
 emg_status emg_mean_model_move(const emg_mean_model *model, const emg_electrode_set *electrodes,
                                emg_mean_model **out, emg_error *err);
 
@@ -85,8 +85,9 @@ void emg_mean_scratch_free(emg_mean_scratch *scratch);
 
 // Potential of a mean fibre of the unit in uV, out[electrode][sample]; a unit of n fibres has n
 // times this. No allocation, no lock. Limits take hold smoothly: places within 0.2 mm of the
-// muscle's boundary and of depth_max, ends within 1 mm of the outermost end-plate. EMG_ERR_ARG: a
-// parameter that is no number, a velocity that is not positive, a negative spread.
+// muscle's boundary and of depth_max, tendons nearer to the outermost end-plate than three tendon
+// spreads. EMG_ERR_ARG: a parameter that is no number, a velocity that is not positive, a negative
+// spread.
 emg_status emg_mean_unit_potential(const emg_mean_model *model, const emg_mean_unit *unit,
                                    emg_mean_scratch *scratch, float *out, emg_error *err);
 // The same with its derivatives, d potential / d parameter [EMG_UNIT_PARAMETERS][electrode][sample]
