@@ -10,6 +10,7 @@
 
 #include "../mean_unit_fixture.h"
 #include "base/filter.h"
+#include "sim/conductor_priv.h"
 #include "sim/mean_unit_priv.h"
 
 enum { SIZE = ELECTRODES * SAMPLES, UNITS = 12 };
@@ -58,6 +59,22 @@ static double difference(const double *a, const double *b) {
     worst = fmax(worst, fabs(a[i] - b[i]));
   }
   return worst / peak_of(a);
+}
+
+// The transforms of q0..q3 are those of the primitive times polynomials in ikl, to rounding.
+static void lead_functions_are_derivatives_of_the_primitive(void **state) {
+  (void)state;
+  for (double k = 1; k < 1e4; k *= 1.7) {
+    const double complex d = I * k * rosenfalck.scale_m, rest = 1 - d;
+    const double complex p = emg_lead_primitive_transform(&rosenfalck, k);
+    const double complex expected[4] = {6 * d * p, 6 * d * rest * p, 3 * d * rest * rest * p,
+                                        rest * rest * rest * p};
+    double complex m[4];
+    emg_lead_function_transforms(&rosenfalck, k, m);
+    for (int i = 0; i < 4; i++) {
+      assert_true(cabs(m[i] - expected[i]) < 1e-12 * cabs(m[i]));
+    }
+  }
 }
 
 static void mirrored_units_give_mirrored_potentials(void **state) {
@@ -296,6 +313,7 @@ static void sampling_at_the_rate_of_the_recording_is_enough(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(lead_functions_are_derivatives_of_the_primitive),
       cmocka_unit_test(mirrored_units_give_mirrored_potentials),
       cmocka_unit_test(moving_grid_and_unit_together_changes_nothing),
       cmocka_unit_test(latency_delays),
