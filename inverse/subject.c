@@ -19,6 +19,14 @@ static void set_samples(const emg_expected *e, emg_view_source *view) {
       view->potential_origin + (int)ceil(fmin(travel_ms, fmax(window_ms, 1)) * per_ms);
 }
 
+// Deviation of velocities within a unit, as a part of their mean.
+static double cv_spread_of(const struct emg_config_muscle *m) {
+  // 3/63 m/s per um of diameter (Nandedkar & Stalberg 1983)
+  double sd_m_per_s = m->cv_law == EMG_CV_FIBRE_DIAMETER ? m->fibre_diameter_sd_um * 3 / 63
+                                                         : m->cv_fibre_sd_m_per_s;
+  return sd_m_per_s / m->cv_m_per_s;
+}
+
 static emg_mean_unit_range range_of(const emg_config *config, const emg_view_source *view,
                                     double shift_max_mm, const emg_subject *subject) {
   const emg_expected *e = &subject->expected;
@@ -36,6 +44,7 @@ static emg_mean_unit_range range_of(const emg_config *config, const emg_view_sou
       .z_min_mm = e->min[EMG_UNIT_TENDON_2] - tendon_spread_mm,
       .z_max_mm = e->max[EMG_UNIT_TENDON_1] + tendon_spread_mm,
       .tendon_spread_mm = tendon_spread_mm,
+      .cv_spread = cv_spread_of(m),
       .fibre_diameter_um = m->fibre_diameter_um,
       .tolerance = config->simulation.tolerance,
       .shift_max_mm = shift_max_mm,

@@ -9,7 +9,7 @@
 #include "tests/simulated_units.h"
 
 // The largest units, with the noise of as many spikes as 10 s give.
-enum { LARGEST = 8, SPIKES = 100, ITERATIONS = 10 };
+enum { LARGEST = 6, SPIKES = 100, ITERATIONS = 8 };
 
 static inverse_case truth;
 static emg_profile_unit units[LARGEST];
