@@ -130,7 +130,7 @@ typedef struct {
   double *norms;
 } emg_bank;
 
-// Sobol points, in order of the sequence. EMG_ERR_CANCELLED by the monitor.
+// Sobol points, in order of the sequence. EMG_ERR_INTERRUPTED by the monitor.
 emg_status emg_bank_create(const emg_fit_problem *problem, int n, const emg_monitor *monitor,
                            emg_bank *out, emg_error *err);
 void emg_bank_free(emg_bank *bank);
