@@ -273,4 +273,12 @@ emg_status emg_shared_profile(const emg_config *config, const emg_view_source *r
                               emg_profile_unit *units, int n_iterations, const emg_monitor *monitor,
                               emg_profile *out, emg_error *err);
 
+// All that `invert` asks for, one after the other: rotation first, which hurts most if it is wrong,
+// then fat and the rest. The values are set in `config`; out[EMG_SHARED_PARAMETERS], with n_tried 0
+// where a parameter is fixed.
+emg_status emg_shared_estimate(emg_config *config, const emg_view_source *recording,
+                               const emg_metric *metric, int n_units, emg_profile_unit *units,
+                               int n_iterations, const emg_monitor *monitor, emg_profile *out,
+                               emg_error *err);
+
 #endif

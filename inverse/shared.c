@@ -381,3 +381,21 @@ done:
   emg_subject_free(&p.base);
   return status;
 }
+
+emg_status emg_shared_estimate(emg_config *config, const emg_view_source *recording,
+                               const emg_metric *metric, int n_units, emg_profile_unit *units,
+                               int n_iterations, const emg_monitor *monitor, emg_profile *out,
+                               emg_error *err) {
+  for (int p = 0; p < EMG_SHARED_PARAMETERS; p++) {
+    const emg_shared_parameter parameter = (emg_shared_parameter)p;
+    double value = emg_shared_get(config, parameter);
+
+    out[p] = (emg_profile){.value = value, .sd = 0};
+    if (emg_shared_is_estimated(config, parameter)) {
+      EMG_TRY(emg_shared_profile(config, recording, metric, parameter, n_units, units, n_iterations,
+                                 monitor, &out[p], err));
+      emg_shared_set(config, parameter, out[p].value);
+    }
+  }
+  return EMG_OK;
+}

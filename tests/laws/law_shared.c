@@ -65,18 +65,32 @@ static emg_profile profile(emg_shared_parameter parameter, double error) {
   return out;
 }
 
-static void fat_is_found_from_another_thickness(void **state) {
+static void fat_and_a_turned_grid_are_found_one_after_the_other(void **state) {
   (void)state;
-  emg_profile fat = profile(EMG_SHARED_FAT, 1);
-  assert_float_equal(fat.value, truth.config.conductor.fat_thickness_mm, 0.3);
-  assert_true(fat.gain > 0);
-}
+  emg_config config = truth.config;
+  emg_profile_unit copy[LARGEST];
+  emg_profile out[EMG_SHARED_PARAMETERS];
+  emg_error err = {0};
 
-static void a_turned_grid_is_found_out(void **state) {
-  (void)state;
-  emg_profile rotation = profile(EMG_SHARED_ROTATION, 4);
-  assert_float_equal(rotation.value, 0, 0.4);
-  assert_true(rotation.gain > 0);
+  memcpy(copy, units, sizeof copy);
+  config.invert.tendons = EMG_SHARED_FIXED;
+  config.conductor.fat_thickness_mm += 1;
+  config.electrodes.rotation_deg = 4;
+  case_stop_on(emg_shared_estimate(&config, &truth.seen, &truth.metric, LARGEST, copy, ITERATIONS,
+                                   NULL, out, &err),
+               &err);
+  const emg_profile *fat = &out[EMG_SHARED_FAT], *rotation = &out[EMG_SHARED_ROTATION];
+  print_message("fat %.2f +- %.2f, rotation %.2f +- %.2f, costs lower by %.0f, %.0f\n", fat->value,
+                fat->sd, rotation->value, rotation->sd, fat->gain, rotation->gain);
+  assert_float_equal(fat->value, truth.config.conductor.fat_thickness_mm, 0.3);
+  assert_float_equal(rotation->value, 0, 0.4);
+  assert_false(fat->is_at_limit || rotation->is_at_limit);
+  assert_true(fat->gain > 0 && rotation->gain > 0);
+  assert_float_equal(config.conductor.fat_thickness_mm, fat->value, 0);
+  assert_float_equal(config.electrodes.rotation_deg, rotation->value, 0);
+  // what is fixed stays
+  assert_int_equal(out[EMG_SHARED_TENDON_1].n_tried, 0);
+  assert_float_equal(config.muscle[0].half_length_1_mm, 66, 0);
 }
 
 static void planes_of_tendons_are_found(void **state) {
@@ -98,8 +112,7 @@ static void parameters_are_set_as_they_are_read(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(fat_is_found_from_another_thickness),
-      cmocka_unit_test(a_turned_grid_is_found_out),
+      cmocka_unit_test(fat_and_a_turned_grid_are_found_one_after_the_other),
       cmocka_unit_test(planes_of_tendons_are_found),
       cmocka_unit_test(parameters_are_set_as_they_are_read),
   };
