@@ -7,13 +7,14 @@
 
 #include "base/lin.h"
 
-// Eigenvalues from the mean of the lower half on are kept (Negro et al. 2016).
+// Eigenvalues from the mean of the lower half on are kept (Negro et al. 2016); all of them if they
+// are all the same, but for rounding.
 static int count_kept(int n, const double *ascending) {
   double mean = 0;
   for (int i = 0; i < n / 2; i++) {
     mean += ascending[i] / (n / 2);
   }
-  double least = fmax(mean, 1e-7 * ascending[n - 1]);
+  double least = fmax((1 - 1e-9) * mean, 1e-7 * ascending[n - 1]);
   int dropped = 0;
   while (dropped < n - 1 && !(ascending[dropped] >= least)) {
     dropped++;

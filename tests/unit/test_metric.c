@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -42,6 +43,22 @@ static void eigenvalues_from_the_mean_of_the_lower_half_on_are_kept(void **state
     }
   }
   emg_metric_free(&metric);
+}
+
+static void white_components_are_all_kept(void **state) {
+  (void)state;
+  enum { MANY = 1280 };
+  double *covariance = calloc((size_t)MANY * MANY, sizeof *covariance);
+  emg_metric metric;
+
+  emg_init();
+  for (int i = 0; i < MANY; i++) {
+    covariance[(ptrdiff_t)i * MANY + i] = 0.1;
+  }
+  assert_int_equal(emg_metric_create(4, MANY / 4, covariance, &metric, &err), EMG_OK);
+  assert_int_equal(metric.rank, MANY);
+  emg_metric_free(&metric);
+  free(covariance);
 }
 
 static void disjoint_blocks_lie_in_the_middle_of_the_window(void **state) {
@@ -97,6 +114,7 @@ static void silence_is_no_metric(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(eigenvalues_from_the_mean_of_the_lower_half_on_are_kept),
+      cmocka_unit_test(white_components_are_all_kept),
       cmocka_unit_test(disjoint_blocks_lie_in_the_middle_of_the_window),
       cmocka_unit_test(a_block_that_reaches_beyond_the_window_is_0_there),
       cmocka_unit_test(silence_is_no_metric),
