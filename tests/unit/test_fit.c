@@ -215,6 +215,46 @@ static void filters_longer_than_the_window_are_refused(void **state) {
   assert_non_null(strstr(emg_error_message(&err), "decompose.extension"));
 }
 
+// Behind the limb, an arc of half a turn and one of minus half a turn are one place.
+static void a_unit_at_the_seam_of_a_ring_is_found(void **state) {
+  (void)state;
+  enum { RING = 32, SIZE_RING = WINDOW * RING };
+  emg_config ring = config;
+  emg_subject around;
+  emg_bank probes;
+  emg_fit_room *own;
+  emg_metric white;
+  double identity[RING * RING] = {0};
+  float potential[SIZE_RING];
+
+  ring.electrodes.layout = EMG_LAYOUT_RING;
+  ring.electrodes.rows = 4;
+  ring.electrodes.columns = 8;
+  for (int i = 0; i < RING; i++) {
+    identity[i * RING + i] = 1;
+  }
+  assert_int_equal(emg_metric_create(1, RING, identity, &white, &err), EMG_OK);
+  assert_int_equal(emg_subject_create(&ring, &seen, 0, &around, &err), EMG_OK);
+  const double turn_mm = 2e3 * M_PI * emg_conductor_skin_radius_m(&around.conductor);
+  emg_fit_problem whole = {around.model, &around.view, &white, &around.expected, 0.02};
+  assert_int_equal(emg_bank_create(&whole, PROBES, NULL, &probes, &err), EMG_OK);
+  assert_int_equal(emg_fit_room_create(&whole, &own, &err), EMG_OK);
+  for (int side = -1; side <= 1; side += 2) {
+    emg_fit fit = {.unit = unit, .amplitude = 200};
+    double arc_mm = side * (turn_mm / 2 - 1);
+    fit.unit.value[EMG_UNIT_ARC] = arc_mm;
+    assert_int_equal(emg_fit_potential(&whole, &fit, own, potential, &err), EMG_OK);
+    assert_int_equal(emg_fit_search(&whole, &probes, potential, SPIKES, 4, 60, own, &fit, &err),
+                     EMG_OK);
+    assert_float_equal(remainder(fit.unit.value[EMG_UNIT_ARC] - arc_mm, turn_mm), 0, 0.1);
+    assert_float_equal(fit.unit.value[EMG_UNIT_DEPTH], unit.value[EMG_UNIT_DEPTH], 0.3);
+  }
+  emg_fit_room_free(own);
+  emg_bank_free(&probes);
+  emg_metric_free(&white);
+  emg_subject_free(&around);
+}
+
 static bool stop(const char *stage, int64_t done, int64_t total, void *user) {
   (void)stage, (void)done, (void)total, (void)user;
   return true;
@@ -239,6 +279,7 @@ int main(void) {
       cmocka_unit_test(matches_are_unlike_each_other),
       cmocka_unit_test(nothing_and_no_numbers_are_refused),
       cmocka_unit_test(filters_longer_than_the_window_are_refused),
+      cmocka_unit_test(a_unit_at_the_seam_of_a_ring_is_found),
       cmocka_unit_test(a_bank_can_be_interrupted),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
