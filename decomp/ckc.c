@@ -114,15 +114,16 @@ static bool is_promising(const struct emg_config_decompose *config, const emg_ca
 // What a unit must show to stay in the joint model between searches, and to be reported.
 typedef struct {
   double sil_min, isi_cov_max;
+  double isi_cov_max_weak;  // at sil_min
 } rules;
 
 static rules provisional_rules(const struct emg_config_decompose *config) {
-  return (rules){fmin(config->sil_min, config->provisional_sil_min),
-                 fmax(config->isi_cov_max, config->provisional_isi_cov_max)};
+  double isi_cov_max = fmax(config->isi_cov_max, config->provisional_isi_cov_max);
+  return (rules){fmin(config->sil_min, config->provisional_sil_min), isi_cov_max, isi_cov_max};
 }
 
 static rules final_rules(const struct emg_config_decompose *config) {
-  return (rules){config->sil_min, config->isi_cov_max};
+  return (rules){config->sil_min, config->isi_cov_max, config->isi_cov_max_weak};
 }
 
 // A unit that fires at all times has at least 2 spikes a second; one that is recruited now and then
@@ -134,7 +135,8 @@ static bool is_acceptable(const ckc *c, rules r, double sil, const emg_interval_
   double spikes_least =
       fmax(c->config->spikes_min, fmin(spikes_enough, rate_least_hz * duration_s));
 
-  return sil >= r.sil_min && intervals->cov > 0 && intervals->cov <= r.isi_cov_max &&
+  return sil >= r.sil_min && intervals->cov > 0 &&
+         intervals->cov <= emg_isi_cov_limit(sil, r.sil_min, r.isi_cov_max_weak, r.isi_cov_max) &&
          (double)n_spikes >= spikes_least && intervals->coverage >= c->config->coverage_min;
 }
 

@@ -256,6 +256,11 @@ int64_t emg_refractory_samples(const struct emg_config_decompose *config, double
 // Samples from a unit's spikes to where its action potential [2 half_window][channel] begins.
 int64_t emg_muap_onset(const float *muap, int64_t half_window, int n_channels);
 
+// Up to which CoV of its intervals a unit of a silhouette is kept: from `weak` at sil_min to
+// `strong` at 0.95. Two units taken for one are irregular and, as neither explains the other, not
+// well separated.
+double emg_isi_cov_limit(double sil, double sil_min, double weak, double strong);
+
 // What a user should look at before trusting a unit: bits of emg_unit_flag.
 int32_t emg_unit_flags(double sil, const emg_interval_stats *intervals, double detectability);
 
@@ -266,9 +271,6 @@ emg_status emg_units_sort(emg_units *units, int n_channels, int64_t n_samples, e
 // spike-triggered averages of the recording.
 emg_status emg_package(const emg_recording *rec, const emg_prepared *prepared,
                        const emg_units *units, emg_decomposition *out, emg_error *err);
-
-// What a user should look at before trusting a unit: bits of emg_unit_flag.
-int32_t emg_unit_flags(double sil, const emg_interval_stats *intervals, double detectability);
 
 // Averages of the recording at the spikes, into a bank of 0 with a row for each unit and channel.
 void emg_average_recording(const emg_recording *rec, const emg_spikes *spikes, emg_muap_bank *bank);

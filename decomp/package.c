@@ -114,6 +114,13 @@ static emg_status copy_trains(const placed_unit *placed, int n, double rate_hz, 
   return status;
 }
 
+double emg_isi_cov_limit(double sil, double sil_min, double weak, double strong) {
+  const double well_separated = 0.95;
+  double share = (sil - sil_min) / fmax(well_separated - sil_min, 1e-6);
+
+  return fmin(weak, strong) + (strong - fmin(weak, strong)) * fmin(fmax(share, 0), 1);
+}
+
 int32_t emg_unit_flags(double sil, const emg_interval_stats *intervals, double detectability) {
   const double irregular = 0.3, well_separated = 0.93, easily_detected = 9, mostly = 0.8;
   int32_t flags = 0;

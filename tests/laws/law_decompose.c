@@ -352,7 +352,8 @@ static void short_noise_of_many_channels_holds_no_units(void **state) {
 
   emg_config_defaults(&config);
   config.decompose.batch = 48;
-  config.decompose.isi_cov_max = 0.8;  // irregular trains too, for a harder test
+  // irregular trains too, for a harder test
+  config.decompose.isi_cov_max = config.decompose.isi_cov_max_weak = 0.8;
   config.decompose.rounds = 1;
   assert_int_equal(emg_recording_create(40, 3 * 2048, rate_hz, &rec, NULL), EMG_OK);
   add_noise(&rec, 10);
