@@ -1,6 +1,7 @@
 // decompose.c -- MAIN PATH: a recording by the name of a method to spike trains
 #include <emgtwin/decompose.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,6 +110,13 @@ emg_status emg_decompose_set_kind(const char *kind, emg_config *config, emg_erro
 }
 
 void emg_decompose_set_quick(emg_config *config) {
+  const double fixed_point_s = 12;
+  const int iterations = 6;
+
+  config->decompose.fixed_point_s = fmin(config->decompose.fixed_point_s, fixed_point_s);
+  if (config->decompose.iterations > iterations) {
+    config->decompose.iterations = iterations;
+  }
   config->decompose.rounds = 1;
   config->decompose.splits = 0;
   config->decompose.joint_iterations = 1;
