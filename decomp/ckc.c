@@ -431,7 +431,7 @@ emg_status emg_ckc_run_guided(const emg_recording *rec, const emg_config *config
   emg_status status;
 
   EMG_TRY_DONE(start(&c, rec, config, err));
-  c.guided = (emg_guided){guide, &c.prepared, c.n_search_taps, c.config->duplicate_agreement};
+  c.guided = (emg_guided){guide, &c.prepared, c.n_taps, c.config->duplicate_agreement};
   c.units.guided = guide ? &c.guided : NULL;
   EMG_TRY_DONE(search_all(&c, err));
   EMG_TRY_DONE(finish(&c, err));

@@ -109,3 +109,73 @@ done:
   free(is_kept);
   return status;
 }
+
+// --- for guides ---
+
+static emg_signal signal_of(const emg_guided_signal *shown) {
+  return (emg_signal){.n_channels = shown->n_channels,
+                      .n_samples = shown->n_samples,
+                      .margin = shown->n_margin,
+                      .rate_hz = shown->rate_hz,
+                      .rows = (float *)shown->rows};
+}
+
+emg_status emg_guided_filter(const emg_config *config, double rate_hz, emg_filter *filter,
+                             emg_error *err) {
+  return emg_prepare_filter(&config->decompose, rate_hz, filter, err);
+}
+
+emg_status emg_guided_covariance(const emg_guided_signal *shown, int n_taps, double *covariance,
+                                 emg_error *err) {
+  emg_signal signal = signal_of(shown);
+  emg_spans whole = emg_spans_over(0, signal.n_samples, signal.n_samples);
+
+  return emg_extended_covariance(&signal, n_taps, &whole, covariance, err);
+}
+
+static emg_status pick(const emg_guided_signal *shown, emg_spike_picker *picker, const float *y,
+                       int64_t *spikes, emg_guided_train *out, emg_error *err) {
+  out->n_spikes = emg_pick_spikes(picker, y, shown->n_samples, spikes, &out->sil);
+  out->isi_cov = emg_intervals_of(spikes, NULL, out->n_spikes, shown->rate_hz).cov;
+  EMG_TRY(emg_alloc((size_t)out->n_spikes, sizeof *out->spikes, &out->spikes, err));
+  if (out->n_spikes > 0) {
+    memcpy(out->spikes, spikes, (size_t)out->n_spikes * sizeof *spikes);
+  }
+  return EMG_OK;
+}
+
+emg_status emg_guided_detect(const emg_guided_signal *shown, const emg_config *config, int n_taps,
+                             int n, const float *filters, emg_guided_train *out, emg_error *err) {
+  emg_signal signal = signal_of(shown);
+  emg_spans whole = emg_spans_over(0, signal.n_samples, signal.n_samples);
+  ptrdiff_t n_dimensions = (ptrdiff_t)n_taps * signal.n_channels;
+  emg_spike_picker picker = {0};
+  float *columns = NULL, *sources = NULL;
+  int64_t *spikes = NULL;
+  emg_status status;
+
+  EMG_TRY_DONE(emg_alloc_aligned((size_t)(n_dimensions * n), sizeof *columns, &columns, err));
+  EMG_TRY_DONE(emg_alloc_aligned((size_t)(signal.n_samples * n), sizeof *sources, &sources, err));
+  EMG_TRY_DONE(emg_spike_picker_create(signal.n_samples,
+                                       emg_refractory_samples(&config->decompose, signal.rate_hz),
+                                       &picker, err));
+  EMG_TRY_DONE(
+      emg_alloc((size_t)emg_spike_picker_capacity(&picker), sizeof *spikes, &spikes, err));
+  for (ptrdiff_t d = 0; d < n_dimensions; d++) {
+    for (int i = 0; i < n; i++) {
+      columns[d * n + i] = filters[i * n_dimensions + d];
+    }
+  }
+  EMG_TRY_DONE(emg_extended_filter(&signal, n_taps, &whole, columns, n, sources, signal.n_samples,
+                                   err));
+  for (int i = 0; i < n; i++) {
+    EMG_TRY_DONE(pick(shown, &picker, sources + i * signal.n_samples, spikes, &out[i], err));
+  }
+
+done:
+  free(columns);
+  free(sources);
+  free(spikes);
+  emg_spike_picker_free(&picker);
+  return status;
+}

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <base/filter.h>
 #include <emgtwin/config.h>
 #include <emgtwin/file.h>
 #include <emgtwin/log.h>
@@ -60,6 +61,25 @@ typedef struct {
   emg_status (*judge)(void *self, const emg_guided_signal *residual, int n, emg_guided_unit *units,
                       bool *is_kept, emg_error *err);
 } emg_guide;
+
+// --- for guides ---
+
+// The filter that every channel went through, forwards and backwards.
+emg_status emg_guided_filter(const emg_config *config, double rate_hz, emg_filter *filter,
+                             emg_error *err);
+// covariance[D][D] of the extended vector, the last n_taps samples of all channels in order of
+// time, D = n_taps * n_channels values.
+emg_status emg_guided_covariance(const emg_guided_signal *signal, int n_taps, double *covariance,
+                                 emg_error *err);
+
+// Peaks of a source that are spikes, where they are in the source; free(spikes).
+typedef struct {
+  int64_t n_spikes, *spikes;
+  double sil, isi_cov;
+} emg_guided_train;
+// Of filters[n][D]. out[n] is zeroed by the caller; on an error some of it may be filled.
+emg_status emg_guided_detect(const emg_guided_signal *signal, const emg_config *config, int n_taps,
+                             int n, const float *filters, emg_guided_train *out, emg_error *err);
 
 // emg_decompose with method "ckc" and a guide. All grids are decomposed as one. Errors as
 // emg_decompose, and those of the guide.

@@ -1,0 +1,484 @@
+// model_guide.c -- the forward model as a guide of the joint model
+#include "model_guide_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <omp.h>
+
+// --- the model at hand ---
+
+void emg_model_guide_free(emg_model_guide *g) {
+  for (int i = 0; g->rooms && i < g->n_rooms; i++) {
+    emg_fit_room_free(g->rooms[i]);
+  }
+  free(g->rooms);
+  emg_metric_free(&g->metric);
+  emg_bank_free(&g->bank);
+  emg_subject_free(&g->subject);
+  free(g->variance);
+  free(g->results);
+}
+
+// Spikes lie in the middle of action potentials, discharges about half a length before.
+static emg_view_source view_of(const emg_model_guide *g, const emg_guided_signal *shown) {
+  const double discharge_s = 0.010, reach_s = 0.012;
+
+  return (emg_view_source){
+      .rate_hz = shown->rate_hz,
+      .oversampling = 1,
+      .n_window = shown->n_window,
+      .origin = shown->origin - (int)lround(discharge_s * shown->rate_hz),
+      .max_shift = (int)lround(reach_s * shown->rate_hz),
+      .amplifier = g->amplifier.n_sections > 0 ? &g->amplifier : NULL,
+      .filter = &g->filter,
+      .n_channels = shown->n_channels,
+      .channel = shown->channel,
+      .scale = shown->scale,
+  };
+}
+
+static emg_status start(emg_model_guide *g, const emg_guided_signal *shown, emg_error *err) {
+  const struct emg_config_sensor *sensor = &g->config.sensor;
+
+  EMG_TRY(emg_guided_filter(&g->config, shown->rate_hz, &g->filter, err));
+  EMG_TRY(emg_filter_amplifier(&g->amplifier, sensor->bandpass_low_hz, sensor->bandpass_high_hz,
+                               shown->rate_hz, err));
+  emg_view_source view = view_of(g, shown);
+  EMG_TRY(emg_subject_create(&g->config, &view, &g->subject, err));
+  g->problem = (emg_fit_problem){.model = g->subject.model,
+                                 .view = &g->subject.view,
+                                 .metric = NULL,
+                                 .expected = &g->subject.expected,
+                                 .template_error = g->config.invert.template_error};
+  EMG_TRY(emg_bank_create(&g->problem, g->config.invert.probes, g->monitor, &g->bank, err));
+  EMG_TRY(emg_alloc((size_t)shown->n_channels, sizeof *g->variance, &g->variance, err));
+  g->n_rooms = omp_get_max_threads();
+  EMG_TRY(emg_alloc((size_t)g->n_rooms, sizeof *g->rooms, &g->rooms, err));
+  g->has_started = true;
+  return EMG_OK;
+}
+
+// The metric of what is left now, and room for fits in it.
+static emg_status measure(emg_model_guide *g, const emg_guided_signal *shown, emg_error *err) {
+  size_t n_dimensions = (size_t)shown->n_taps * (size_t)shown->n_channels;
+  double *covariance;
+  emg_status status;
+
+  EMG_TRY(emg_alloc(n_dimensions * n_dimensions, sizeof *covariance, &covariance, err));
+  EMG_TRY_DONE(emg_guided_covariance(shown, shown->n_taps, covariance, err));
+  for (int i = 0; i < g->n_rooms; i++) {
+    emg_fit_room_free(g->rooms[i]);
+    g->rooms[i] = NULL;
+  }
+  emg_metric_free(&g->metric);
+  EMG_TRY_DONE(emg_metric_create(shown->n_taps, shown->n_channels, covariance, &g->metric, err));
+  g->problem.metric = &g->metric;
+  for (int i = 0; i < g->n_rooms; i++) {
+    EMG_TRY_DONE(emg_fit_room_create(&g->problem, &g->rooms[i], err));
+  }
+
+done:
+  free(covariance);
+  return status;
+}
+
+static void measure_variance(emg_model_guide *g, const emg_guided_signal *shown) {
+  for (int c = 0; c < shown->n_channels; c++) {
+    double sum = 0;
+    for (int64_t i = 0; i < shown->n_samples; i++) {
+      double x = shown->rows[i * shown->n_channels + c];
+      sum += x * x;
+    }
+    g->variance[c] = sum / (double)shown->n_samples;
+  }
+}
+
+// --- notes ---
+
+static void write_note(const emg_fit *fit, emg_guide_note *note) {
+  note->is_set = true;
+  memcpy(note->value, fit->unit.value, sizeof fit->unit.value);
+  note->value[EMG_UNIT_PARAMETERS] = fit->shift;
+}
+
+static emg_fit read_note(const emg_guide_note *note) {
+  emg_fit fit = {.shift = (int)note->value[EMG_UNIT_PARAMETERS]};
+
+  memcpy(fit.unit.value, note->value, sizeof fit.unit.value);
+  return fit;
+}
+
+// From the bank, or from where the last fit ended.
+static emg_status fit_unit(const emg_model_guide *g, const float *estimate, double n_spikes,
+                           bool has_start, emg_fit_room *room, emg_fit *fit, emg_error *err) {
+  const int again = 3;
+  const struct emg_config_invert *v = &g->config.invert;
+
+  return has_start ? emg_fit_refine(&g->problem, estimate, n_spikes, again, room, fit, err)
+                   : emg_fit_search(&g->problem, &g->bank, estimate, n_spikes, v->fit_starts,
+                                    v->fit_iterations, room, fit, err);
+}
+
+// --- proposals ---
+
+// Mean of the signal about the spikes, [n_window][channel]; returns how many lie inside.
+static int64_t average(const emg_guided_signal *shown, const int64_t *spikes, int64_t n,
+                       float *out) {
+  const ptrdiff_t size = (ptrdiff_t)shown->n_window * shown->n_channels;
+  int64_t n_inside = 0;
+
+  memset(out, 0, (size_t)size * sizeof *out);
+  for (int64_t i = 0; i < n; i++) {
+    int64_t first = spikes[i] - shown->origin;
+    if (first < 0 || first + shown->n_window > shown->n_samples) {
+      continue;
+    }
+    const float *from = shown->rows + first * shown->n_channels;
+    for (ptrdiff_t k = 0; k < size; k++) {
+      out[k] += from[k];
+    }
+    n_inside++;
+  }
+  for (ptrdiff_t k = 0; k < size && n_inside > 0; k++) {
+    out[k] /= (float)n_inside;
+  }
+  return n_inside;
+}
+
+typedef struct {
+  emg_guided_train train;  // spikes as in action potentials
+  double cosine;
+  emg_fit fit;
+} proposal;
+
+// Room of one thread for templates.
+typedef struct {
+  float *estimate, *model, *filter;
+} workspace;
+
+static void workspace_free(workspace *w) {
+  free(w->estimate);
+  free(w->model);
+  free(w->filter);
+}
+
+static emg_status workspace_create(const emg_guided_signal *shown, workspace *w, emg_error *err) {
+  size_t size = (size_t)shown->n_window * (size_t)shown->n_channels;
+
+  *w = (workspace){0};
+  EMG_TRY(emg_alloc_aligned(size, sizeof(float), &w->estimate, err));
+  EMG_TRY(emg_alloc_aligned(size, sizeof(float), &w->model, err));
+  return emg_alloc_aligned((size_t)shown->n_taps * (size_t)shown->n_channels, sizeof(float),
+                           &w->filter, err);
+}
+
+static void shift_train(emg_guided_train *train, int64_t shift) {
+  for (int64_t i = 0; i < train->n_spikes; i++) {
+    train->spikes[i] += shift;
+  }
+}
+
+// Average, fit, template, spikes: three times, as long as the silhouette rises.
+static emg_status refine(const emg_model_guide *g, const emg_guided_signal *shown, proposal *p,
+                         emg_fit_room *room, workspace *w, emg_error *err) {
+  const int passes = 3, spikes_least = 8;
+  emg_guided_train now = p->train;
+  bool has_start = true;
+  emg_status status = EMG_OK;
+
+  p->train = (emg_guided_train){0};
+  for (int pass = 0; pass < passes; pass++) {
+    emg_template template;
+    int64_t n = average(shown, now.spikes, now.n_spikes, w->estimate);
+    if (n < spikes_least) {
+      break;
+    }
+    EMG_TRY_DONE(fit_unit(g, w->estimate, (double)n, has_start, room, &p->fit, err));
+    if (pass == 0 && p->fit.cosine < 0.3) {
+      EMG_TRY_DONE(fit_unit(g, w->estimate, (double)n, false, room, &p->fit, err));
+    }
+    EMG_TRY_DONE(emg_fit_potential(&g->problem, &p->fit, room, w->model, err));
+    EMG_TRY_DONE(emg_template_create(&g->metric, shown->n_window, shown->origin, w->estimate,
+                                     w->model, (double)n, w->filter, &template, err));
+    free(now.spikes);
+    now = (emg_guided_train){0};
+    EMG_TRY_DONE(emg_guided_detect(shown, &g->config, shown->n_taps, 1, w->filter, &now, err));
+    shift_train(&now, -template.delay);
+    if (now.n_spikes >= spikes_least && now.sil > p->train.sil) {
+      free(p->train.spikes);
+      p->train = now;
+      p->cosine = template.cosine;
+      EMG_TRY_DONE(emg_alloc((size_t)now.n_spikes, sizeof *now.spikes, &now.spikes, err));
+      memcpy(now.spikes, p->train.spikes, (size_t)now.n_spikes * sizeof *now.spikes);
+    }
+  }
+
+done:
+  free(now.spikes);
+  return status;
+}
+
+// Trains of the filters of probes, as far as they look like units; the best first.
+static emg_status list_candidates(const emg_model_guide *g, const emg_guided_signal *shown,
+                                  const emg_probes *probes, proposal *list, int *n,
+                                  emg_error *err) {
+  const double sil_least = 0.8, cov_most = 0.8;
+  const int spikes_least = 10;
+  emg_guided_train *trains;
+  emg_status status;
+
+  *n = 0;
+  EMG_TRY(emg_alloc((size_t)probes->n, sizeof *trains, &trains, err));
+  EMG_TRY_DONE(emg_guided_detect(shown, &g->config, shown->n_taps, probes->n, probes->filters,
+                                 trains, err));
+  for (int i = 0; i < probes->n; i++) {
+    emg_guided_train *t = &trains[i];
+    if (t->n_spikes < spikes_least || t->sil < sil_least || t->isi_cov > cov_most) {
+      continue;
+    }
+    proposal p = {.train = *t, .fit = {.unit = g->bank.units[probes->items[i].unit]}};
+    shift_train(&p.train, shown->origin - g->bank.origin - probes->items[i].delay);
+    *t = (emg_guided_train){0};
+    int place = (*n)++;
+    while (place > 0 && list[place - 1].train.sil < p.train.sil) {
+      list[place] = list[place - 1];
+      place--;
+    }
+    list[place] = p;
+  }
+
+done:
+  for (int i = 0; i < probes->n; i++) {
+    free(trains[i].spikes);
+  }
+  free(trains);
+  return status;
+}
+
+// Whether most spikes of a train are spikes of a better one.
+static bool repeats(const proposal *list, int i) {
+  const int64_t near = 1;
+  const emg_guided_train *a = &list[i].train;
+
+  for (int k = 0; k < i; k++) {
+    const emg_guided_train *b = &list[k].train;
+    int64_t common = 0;
+    for (int64_t p = 0, q = 0; p < a->n_spikes && q < b->n_spikes;) {
+      int64_t distance = a->spikes[p] - b->spikes[q];
+      common += llabs(distance) <= near;
+      p += distance <= near;
+      q += distance >= -near;
+    }
+    if (2 * common > a->n_spikes || 2 * common > b->n_spikes) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static emg_status refine_all(const emg_model_guide *g, const emg_guided_signal *shown, int n,
+                             proposal *list, emg_error *err) {
+  emg_status status = EMG_OK;
+
+#pragma omp parallel
+  {
+    workspace w;
+    emg_error own = {0};
+    emg_status mine = workspace_create(shown, &w, &own);
+#pragma omp for schedule(dynamic)
+    for (int i = 0; i < n; i++) {
+      if (mine == EMG_OK) {
+        mine = refine(g, shown, &list[i], g->rooms[omp_get_thread_num()], &w, &own);
+      }
+    }
+    workspace_free(&w);
+#pragma omp critical(emg_model_guide)
+    if (mine != EMG_OK && status == EMG_OK) {
+      status = mine;
+      if (err) {
+        *err = own;
+      }
+    }
+  }
+  return status;
+}
+
+static bool is_acceptable(const emg_model_guide *g, const proposal *p) {
+  const double sil_least = 0.9, cov_most = 0.5;
+  const int spikes_least = 10;
+
+  return p->train.n_spikes >= spikes_least && p->train.sil >= sil_least &&
+         p->train.isi_cov <= cov_most && p->cosine >= g->config.invert.phantom_cosine;
+}
+
+static emg_status hand_over(const emg_model_guide *g, const emg_guided_signal *shown, int n,
+                            const proposal *list, emg_spikes *out, emg_error *err) {
+  int64_t *counts;
+  int n_good = 0;
+
+  EMG_TRY(emg_alloc((size_t)n + 1, sizeof *counts, &counts, err));
+  for (int i = 0; i < n; i++) {
+    if (is_acceptable(g, &list[i])) {
+      counts[n_good++] = list[i].train.n_spikes;
+    }
+  }
+  emg_status status =
+      emg_spikes_create(n_good, counts, shown->rate_hz, shown->n_samples, out, err);
+  int unit = 0;
+  for (int i = 0; i < n && status == EMG_OK; i++) {
+    if (is_acceptable(g, &list[i])) {
+      memcpy(out->samples + out->offsets[unit], list[i].train.spikes,
+             (size_t)list[i].train.n_spikes * sizeof(int64_t));
+      unit++;
+    }
+  }
+  free(counts);
+  return status;
+}
+
+static emg_status propose(void *self, const emg_guided_signal *shown, int round, emg_spikes *out,
+                          emg_error *err) {
+  enum { MOST = 60 };
+  emg_model_guide *g = self;
+  emg_probes probes = {0};
+  proposal *list = NULL;
+  int n = 0, n_kept = 0;
+  emg_status status;
+
+  if (!g->has_started) {
+    EMG_TRY(start(g, shown, err));
+  }
+  EMG_TRY(measure(g, shown, err));
+  emg_probe_search search = {.rows = shown->rows,
+                             .begin = 0,
+                             .end = shown->n_samples,
+                             .ridge = g->config.invert.ridge,
+                             .n_most = g->config.invert.probes_kept,
+                             .cosine_max = g->config.invert.probe_cosine};
+  EMG_TRY_DONE(emg_probes_create(&g->bank, &g->metric, &search, g->monitor, &probes, err));
+  EMG_TRY_DONE(emg_alloc((size_t)probes.n + 1, sizeof *list, &list, err));
+  EMG_TRY_DONE(list_candidates(g, shown, &probes, list, &n, err));
+  for (int i = 0; i < n; i++) {
+    if (n_kept < MOST && !repeats(list, i)) {
+      proposal p = list[i];
+      list[i] = list[n_kept];
+      list[n_kept++] = p;
+    }
+  }
+  EMG_TRY_DONE(refine_all(g, shown, n_kept, list, err));
+  EMG_TRY_DONE(hand_over(g, shown, n_kept, list, out, err));
+  emg_log(g->monitor, EMG_LOG_INFO, "invert", "round = %d, probes = %d, candidates = %d, new = %d",
+          round + 1, probes.n, n_kept, out->n_units);
+
+done:
+  for (int i = 0; list && i < n; i++) {
+    free(list[i].train.spikes);
+  }
+  free(list);
+  emg_probes_free(&probes);
+  return status;
+}
+
+// --- shapes ---
+
+static emg_status shape_one(const emg_model_guide *g, const emg_guided_signal *shown,
+                            emg_guided_unit *unit, emg_fit_room *room, workspace *w,
+                            emg_error *err) {
+  emg_fit fit = {0};
+
+  if (unit->n_spikes == 0) {
+    return EMG_OK;
+  }
+  if (unit->note->is_set) {
+    fit = read_note(unit->note);
+  }
+  emg_status status =
+      fit_unit(g, unit->muap, (double)unit->n_spikes, unit->note->is_set, room, &fit, NULL);
+  if (status == EMG_ERR_DATA) {
+    return EMG_OK;  // nothing to fit: it stays as it is
+  }
+  if (status != EMG_OK) {
+    return emg_fail(err, status, "a fit of an action potential failed");
+  }
+  write_note(&fit, unit->note);
+  EMG_TRY(emg_fit_potential(&g->problem, &fit, room, w->model, err));
+  emg_shrink(shown->n_window, shown->n_channels, g->variance, (double)unit->n_spikes, unit->muap,
+             w->model, unit->muap);
+  return EMG_OK;
+}
+
+static emg_status shape(void *self, const emg_guided_signal *shown, int n, emg_guided_unit *units,
+                        emg_error *err) {
+  emg_model_guide *g = self;
+  emg_status status = EMG_OK;
+
+  if (!g->has_started) {
+    return EMG_OK;
+  }
+  measure_variance(g, shown);
+#pragma omp parallel
+  {
+    workspace w;
+    emg_error own = {0};
+    emg_status mine = workspace_create(shown, &w, &own);
+#pragma omp for schedule(dynamic)
+    for (int i = 0; i < n; i++) {
+      if (mine == EMG_OK) {
+        mine = shape_one(g, shown, &units[i], g->rooms[omp_get_thread_num()], &w, &own);
+      }
+    }
+    workspace_free(&w);
+#pragma omp critical(emg_model_guide)
+    if (mine != EMG_OK && status == EMG_OK) {
+      status = mine;
+      if (err) {
+        *err = own;
+      }
+    }
+  }
+  return status;
+}
+
+// --- verdicts ---
+
+static emg_status judge_one(const emg_model_guide *g, const emg_guided_signal *shown,
+                            const emg_guided_unit *unit, workspace *w, emg_fitted *out,
+                            emg_error *err) {
+  emg_template template;
+
+  *out = (emg_fitted){.fit = read_note(unit->note)};
+  EMG_TRY(fit_unit(g, unit->muap, (double)unit->n_spikes, unit->note->is_set, g->rooms[0],
+                   &out->fit, err));
+  EMG_TRY(emg_fit_potential(&g->problem, &out->fit, g->rooms[0], w->model, err));
+  EMG_TRY(emg_template_create(&g->metric, shown->n_window, shown->origin, unit->muap, w->model,
+                              (double)unit->n_spikes, w->filter, &template, err));
+  out->cosine = template.cosine;
+  return EMG_OK;
+}
+
+static emg_status judge(void *self, const emg_guided_signal *shown, int n, emg_guided_unit *units,
+                        bool *is_kept, emg_error *err) {
+  emg_model_guide *g = self;
+  workspace w;
+  emg_status status;
+
+  EMG_TRY(workspace_create(shown, &w, err));
+  EMG_TRY_DONE(measure(g, shown, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n + 1, sizeof *g->results, &g->results, err));
+  for (int i = 0; i < n; i++) {
+    emg_fitted *result = &g->results[g->n_results];
+    EMG_TRY_DONE(judge_one(g, shown, &units[i], &w, result, err));
+    is_kept[i] = result->cosine >= g->config.invert.phantom_cosine;
+    g->n_results += is_kept[i];
+  }
+
+done:
+  workspace_free(&w);
+  return status;
+}
+
+emg_guide emg_model_guide_as_guide(emg_model_guide *guide) {
+  return (emg_guide){.self = guide, .propose = propose, .shape = shape, .judge = judge};
+}
