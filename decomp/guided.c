@@ -156,18 +156,16 @@ emg_status emg_guided_detect(const emg_guided_signal *shown, const emg_config *c
 
   EMG_TRY_DONE(emg_alloc_aligned((size_t)(n_dimensions * n), sizeof *columns, &columns, err));
   EMG_TRY_DONE(emg_alloc_aligned((size_t)(signal.n_samples * n), sizeof *sources, &sources, err));
-  EMG_TRY_DONE(emg_spike_picker_create(signal.n_samples,
-                                       emg_refractory_samples(&config->decompose, signal.rate_hz),
-                                       &picker, err));
-  EMG_TRY_DONE(
-      emg_alloc((size_t)emg_spike_picker_capacity(&picker), sizeof *spikes, &spikes, err));
+  EMG_TRY_DONE(emg_spike_picker_create(
+      signal.n_samples, emg_refractory_samples(&config->decompose, signal.rate_hz), &picker, err));
+  EMG_TRY_DONE(emg_alloc((size_t)emg_spike_picker_capacity(&picker), sizeof *spikes, &spikes, err));
   for (ptrdiff_t d = 0; d < n_dimensions; d++) {
     for (int i = 0; i < n; i++) {
       columns[d * n + i] = filters[i * n_dimensions + d];
     }
   }
-  EMG_TRY_DONE(emg_extended_filter(&signal, n_taps, &whole, columns, n, sources, signal.n_samples,
-                                   err));
+  EMG_TRY_DONE(
+      emg_extended_filter(&signal, n_taps, &whole, columns, n, sources, signal.n_samples, err));
   for (int i = 0; i < n; i++) {
     EMG_TRY_DONE(pick(shown, &picker, sources + i * signal.n_samples, spikes, &out[i], err));
   }

@@ -46,7 +46,7 @@ static emg_status start(emg_model_guide *g, const emg_guided_signal *shown, emg_
   EMG_TRY(emg_filter_amplifier(&g->amplifier, sensor->bandpass_low_hz, sensor->bandpass_high_hz,
                                shown->rate_hz, err));
   emg_view_source view = view_of(g, shown);
-  EMG_TRY(emg_subject_create(&g->config, &view, &g->subject, err));
+  EMG_TRY(emg_subject_create(&g->config, &view, 0, &g->subject, err));
   g->problem = (emg_fit_problem){.model = g->subject.model,
                                  .view = &g->subject.view,
                                  .metric = NULL,
