@@ -93,6 +93,29 @@ emg_status emg_filter_notch(emg_filter *filter, double centre_hz, double quality
   return add_section(filter, b, a, err);
 }
 
+emg_status emg_filter_decomposer(const struct emg_config_decompose *config, double rate_hz,
+                                 emg_filter *filter, emg_error *err) {
+  const double notch_width_hz = 2;
+  double high_hz = fmin(config->band_high_hz, 0.45 * rate_hz);
+
+  *filter = (emg_filter){0};
+  if (config->band_low_hz >= high_hz) {
+    return emg_fail(err, EMG_ERR_CONFIG,
+                    "decompose.band_low_hz = %g Hz is not below the upper edge of %g Hz (at most "
+                    "0.45 of the sampling rate of %g Hz)",
+                    config->band_low_hz, high_hz, rate_hz);
+  }
+  if (config->band_low_hz > 0) {
+    EMG_TRY(emg_filter_highpass(filter, config->band_order, config->band_low_hz, rate_hz, err));
+  }
+  EMG_TRY(emg_filter_lowpass(filter, config->band_order, high_hz, rate_hz, err));
+  for (double hz = config->notch_hz;
+       hz > 0 && hz < high_hz && filter->n_sections < EMG_SECTIONS_MAX; hz += config->notch_hz) {
+    EMG_TRY(emg_filter_notch(filter, hz, hz / notch_width_hz, rate_hz, err));
+  }
+  return EMG_OK;
+}
+
 // Transposed direct form II, one section, from a given state, which is left behind.
 static void run_section(const double b[3], const double a[2], double state[2], int64_t n,
                         int64_t step, double *x) {

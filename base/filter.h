@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <emgtwin/config.h>
 #include <emgtwin/status.h>
 
 // Cascade of second-order sections b0 b1 b2 / 1 a1 a2.
@@ -26,6 +27,11 @@ emg_status emg_filter_amplifier(emg_filter *filter, double low_hz, double high_h
 // Second-order notch with the given quality factor (Bristow-Johnson cookbook form).
 emg_status emg_filter_notch(emg_filter *filter, double centre_hz, double quality, double rate_hz,
                             emg_error *err);
+
+// What the decomposer puts every channel through, forwards and backwards: the band and the notches
+// that the configuration asks for. EMG_ERR_CONFIG if the band is empty at this rate.
+emg_status emg_filter_decomposer(const struct emg_config_decompose *config, double rate_hz,
+                                 emg_filter *filter, emg_error *err);
 
 // In place, from rest.
 void emg_filter_causal(const emg_filter *filter, int64_t n, float *x);

@@ -29,6 +29,13 @@ emg_status emg_native_write_rows(emg_h5 *file, const char *path, const emg_array
                                  emg_error *err);
 emg_status emg_native_write_vector(emg_h5 *file, const char *path, const double *values, int n,
                                    emg_error *err);
+// One dataset per column; EMG_ERR_DATA unless it has n_rows rows, empty if there is no such group.
+emg_status emg_native_write_table(emg_h5 *file, const char *group, const emg_table *table,
+                                  emg_error *err);
+emg_status emg_native_read_table(emg_h5 *file, const char *group, int n_rows, emg_table *out,
+                                 emg_error *err);
+// /parameters and /conductor (inversion.c).
+emg_status emg_native_write_inversion(emg_h5 *file, const emg_inversion *inversion, emg_error *err);
 // /units, /filters and /edit (native_units_write.c).
 emg_status emg_native_write_units(emg_h5 *file, const emg_decomposition *d, int threads,
                                   emg_error *err);

@@ -163,8 +163,8 @@ static emg_status read_column(emg_h5 *file, const char *group, const char *name,
   return status;
 }
 
-static emg_status read_table(emg_h5 *file, const char *group, int n_rows, emg_table *out,
-                             emg_error *err) {
+emg_status emg_native_read_table(emg_h5 *file, const char *group, int n_rows, emg_table *out,
+                                 emg_error *err) {
   char(*names)[EMG_H5_NAME_MAX];
   int n;
   emg_status status = EMG_OK;
@@ -180,8 +180,8 @@ static emg_status read_table(emg_h5 *file, const char *group, int n_rows, emg_ta
   }
   free(names);
   if (status == EMG_OK && out->n_columns > 0 && out->n_rows != n_rows) {
-    status = emg_fail(err, EMG_ERR_DATA, "/%s describes %d units, but %d have spike trains", group,
-                      out->n_rows, n_rows);
+    status = emg_fail(err, EMG_ERR_DATA, "/%s has %d rows, but should have %d", group, out->n_rows,
+                      n_rows);
   }
   return status;
 }
@@ -242,7 +242,7 @@ emg_status emg_file_read_truth(const char *path, emg_truth *out, emg_error *err)
   }
   EMG_TRY_DONE(emg_native_read_trains(file, "truth", &out->spikes, err));
   EMG_TRY_DONE(emg_native_read_muaps(file, "truth/muap", out->spikes.n_units, &out->muaps, err));
-  EMG_TRY_DONE(read_table(file, "truth/units", out->spikes.n_units, &out->units, err));
+  EMG_TRY_DONE(emg_native_read_table(file, "truth/units", out->spikes.n_units, &out->units, err));
   EMG_TRY_DONE(read_rows2d(file, "truth/excitation", &out->excitation, err));
   EMG_TRY_DONE(read_rows2d(file, "truth/force", &out->force, err));
   status = emg_native_read_rows(file, "truth/fault", &out->fault, err);

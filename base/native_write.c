@@ -161,8 +161,8 @@ emg_status emg_native_write_muaps(emg_h5 *file, const char *path, const emg_muap
   return emg_h5_set_f64(file, path, "sampling_rate_hz", bank->rate_hz, err);
 }
 
-static emg_status write_table(emg_h5 *file, const char *group, const emg_table *table,
-                              emg_error *err) {
+emg_status emg_native_write_table(emg_h5 *file, const char *group, const emg_table *table,
+                                  emg_error *err) {
   for (int i = 0; i < table->n_columns; i++) {
     const emg_column *column = &table->columns[i];
     char path[96];
@@ -178,7 +178,7 @@ static emg_status write_truth(const writing *w, const emg_truth *truth,
                               const emg_native_signals *signals, emg_error *err) {
   EMG_TRY(emg_native_write_trains(w->file, "truth", &truth->spikes, err));
   EMG_TRY(emg_native_write_muaps(w->file, "truth/muap", &truth->muaps, w->threads, err));
-  EMG_TRY(write_table(w->file, "truth/units", &truth->units, err));
+  EMG_TRY(emg_native_write_table(w->file, "truth/units", &truth->units, err));
   EMG_TRY(write_signal(w, "truth/excitation", signals->excitation, EMG_H5_F64, "fraction", err));
   EMG_TRY(write_signal(w, "truth/force", signals->force, EMG_H5_F64, "fraction of MVC", err));
   return write_signal(w, "truth/fault", signals->fault, EMG_H5_U8, NULL, err);
@@ -231,6 +231,9 @@ static emg_status write_contents(const writing *w, const emg_file_contents *c,
   }
   if (c->decomposition) {
     EMG_TRY(emg_native_write_units(file, c->decomposition, w->threads, err));
+  }
+  if (c->inversion) {
+    EMG_TRY(emg_native_write_inversion(file, c->inversion, err));
   }
   if (c->provenance) {
     EMG_TRY(write_provenance(file, c->provenance, err));

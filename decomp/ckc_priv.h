@@ -146,9 +146,6 @@ emg_status emg_prepare_like(const emg_recording *rec, const emg_config *config,
                             const emg_prepared *like, int64_t margin, emg_prepared *out,
                             emg_error *err);
 void emg_prepared_free(emg_prepared *prepared);
-// The filter every channel goes through, forwards and backwards.
-emg_status emg_prepare_filter(const struct emg_config_decompose *config, double rate_hz,
-                              emg_filter *filter, emg_error *err);
 
 // --- search and refinement (search.c, refine.c) ---
 

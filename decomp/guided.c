@@ -120,11 +120,6 @@ static emg_signal signal_of(const emg_guided_signal *shown) {
                       .rows = (float *)shown->rows};
 }
 
-emg_status emg_guided_filter(const emg_config *config, double rate_hz, emg_filter *filter,
-                             emg_error *err) {
-  return emg_prepare_filter(&config->decompose, rate_hz, filter, err);
-}
-
 emg_status emg_guided_covariance(const emg_guided_signal *shown, int n_taps, double *covariance,
                                  emg_error *err) {
   emg_signal signal = signal_of(shown);

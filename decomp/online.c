@@ -49,7 +49,7 @@ emg_status emg_filters_band(double low_hz, double high_hz, double notch_hz, doub
                             emg_filter *out, emg_error *err) {
   struct emg_config_decompose keys = {
       .band_low_hz = low_hz, .band_high_hz = high_hz, .notch_hz = notch_hz, .band_order = 2};
-  return emg_prepare_filter(&keys, rate_hz, out, err);
+  return emg_filter_decomposer(&keys, rate_hz, out, err);
 }
 
 emg_status emg_online_create(const emg_filters *filters, const emg_online_options *options,

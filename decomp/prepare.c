@@ -13,31 +13,6 @@
 #include "mains_priv.h"
 #include "screen_priv.h"
 
-// --- filtering ---
-
-emg_status emg_prepare_filter(const struct emg_config_decompose *config, double rate_hz,
-                              emg_filter *filter, emg_error *err) {
-  const double notch_width_hz = 2;
-  double high_hz = fmin(config->band_high_hz, 0.45 * rate_hz);
-
-  *filter = (emg_filter){0};
-  if (config->band_low_hz >= high_hz) {
-    return emg_fail(err, EMG_ERR_CONFIG,
-                    "decompose.band_low_hz = %g Hz is not below the upper edge of %g Hz (at most "
-                    "0.45 of the sampling rate of %g Hz)",
-                    config->band_low_hz, high_hz, rate_hz);
-  }
-  if (config->band_low_hz > 0) {
-    EMG_TRY(emg_filter_highpass(filter, config->band_order, config->band_low_hz, rate_hz, err));
-  }
-  EMG_TRY(emg_filter_lowpass(filter, config->band_order, high_hz, rate_hz, err));
-  for (double hz = config->notch_hz;
-       hz > 0 && hz < high_hz && filter->n_sections < EMG_SECTIONS_MAX; hz += config->notch_hz) {
-    EMG_TRY(emg_filter_notch(filter, hz, hz / notch_width_hz, rate_hz, err));
-  }
-  return EMG_OK;
-}
-
 // The usable channels from the largest to the smallest, so that nothing depends on the order in
 // which they were recorded; exact copies in that order.
 static int order_channels(const emg_screening *s, int *order) {
@@ -280,7 +255,7 @@ static emg_status prepare(const emg_recording *rec, const emg_config *config,
 
   *out = (emg_prepared){0};
   EMG_TRY(check_length(rec, keys, err));
-  EMG_TRY(emg_prepare_filter(keys, rec->rate_hz, &filter, err));
+  EMG_TRY(emg_filter_decomposer(keys, rec->rate_hz, &filter, err));
   EMG_TRY_DONE(emg_screening_create(rec, &s, err));
   EMG_TRY_DONE(emg_alloc((size_t)s.n, sizeof *order, &order, err));
   EMG_TRY_DONE(emg_alloc((size_t)s.n, sizeof *loaded, &loaded, err));

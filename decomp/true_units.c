@@ -96,7 +96,7 @@ static emg_status design(const emg_config *config, double rate_hz, channel_filte
   out->amplifier = (emg_filter){0};
   EMG_TRY(emg_filter_amplifier(&out->amplifier, config->sensor.bandpass_low_hz,
                                config->sensor.bandpass_high_hz, rate_hz, err));
-  return emg_prepare_filter(&config->decompose, rate_hz, &out->band, err);
+  return emg_filter_decomposer(&config->decompose, rate_hz, &out->band, err);
 }
 
 // Filtered action potential of one unit, its middle tap at row `half_window`.

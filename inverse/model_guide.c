@@ -23,13 +23,13 @@ void emg_model_guide_free(emg_model_guide *g) {
 
 // Spikes lie in the middle of action potentials, discharges about half a length before.
 static emg_view_source view_of(const emg_model_guide *g, const emg_guided_signal *shown) {
-  const double discharge_s = 0.010, reach_s = 0.012;
+  const double reach_s = 0.012;
 
   return (emg_view_source){
       .rate_hz = shown->rate_hz,
       .oversampling = 1,
       .n_window = shown->n_window,
-      .origin = shown->origin - (int)lround(discharge_s * shown->rate_hz),
+      .origin = shown->origin - g->discharge_rows,
       .max_shift = (int)lround(reach_s * shown->rate_hz),
       .amplifier = g->amplifier.n_sections > 0 ? &g->amplifier : NULL,
       .filter = &g->filter,
@@ -40,9 +40,11 @@ static emg_view_source view_of(const emg_model_guide *g, const emg_guided_signal
 }
 
 static emg_status start(emg_model_guide *g, const emg_guided_signal *shown, emg_error *err) {
+  const double discharge_s = 0.010;
   const struct emg_config_sensor *sensor = &g->config.sensor;
 
-  EMG_TRY(emg_guided_filter(&g->config, shown->rate_hz, &g->filter, err));
+  g->discharge_rows = (int)lround(discharge_s * shown->rate_hz);
+  EMG_TRY(emg_filter_decomposer(&g->config.decompose, shown->rate_hz, &g->filter, err));
   EMG_TRY(emg_filter_amplifier(&g->amplifier, sensor->bandpass_low_hz, sensor->bandpass_high_hz,
                                shown->rate_hz, err));
   emg_view_source view = view_of(g, shown);
@@ -231,8 +233,8 @@ static emg_status list_candidates(const emg_model_guide *g, const emg_guided_sig
 
   *n = 0;
   EMG_TRY(emg_alloc((size_t)probes->n, sizeof *trains, &trains, err));
-  EMG_TRY_DONE(emg_guided_detect(shown, &g->config, shown->n_taps, probes->n, probes->filters,
-                                 trains, err));
+  EMG_TRY_DONE(
+      emg_guided_detect(shown, &g->config, shown->n_taps, probes->n, probes->filters, trains, err));
   for (int i = 0; i < probes->n; i++) {
     emg_guided_train *t = &trains[i];
     if (t->n_spikes < spikes_least || t->sil < sil_least || t->isi_cov > cov_most) {
@@ -324,8 +326,7 @@ static emg_status hand_over(const emg_model_guide *g, const emg_guided_signal *s
       counts[n_good++] = list[i].train.n_spikes;
     }
   }
-  emg_status status =
-      emg_spikes_create(n_good, counts, shown->rate_hz, shown->n_samples, out, err);
+  emg_status status = emg_spikes_create(n_good, counts, shown->rate_hz, shown->n_samples, out, err);
   int unit = 0;
   for (int i = 0; i < n && status == EMG_OK; i++) {
     if (is_acceptable(g, &list[i])) {

@@ -17,6 +17,8 @@
 #include <emgtwin/engine.h>
 #include <emgtwin/file.h>
 #include <emgtwin/filters.h>
+#include <emgtwin/guide.h>
+#include <emgtwin/invert.h>
 #include <emgtwin/log.h>
 #include <emgtwin/mean_unit.h>
 #include <emgtwin/model.h>

@@ -83,6 +83,39 @@ emg_status emg_decomposition_gather(int n, const emg_decomposition *const *from,
                                     const emg_decomposition *like, emg_decomposition *out,
                                     emg_error *err);
 
+// What an inversion (emgtwin/invert.h) says of a unit, by the names of /truth/units where there are
+// such.
+typedef enum {
+  EMG_INVERSION_DEPTH,          // depth_mm, of the centre of the territory below the skin
+  EMG_INVERSION_ANGLE,          // angle_deg, around the limb
+  EMG_INVERSION_ZONE,           // innervation_zone_mm, z of its middle
+  EMG_INVERSION_CV,             // conduction_velocity_m_per_s
+  EMG_INVERSION_HALF_LENGTH_1,  // half_length_1_mm, from the zone to the ends at +z
+  EMG_INVERSION_HALF_LENGTH_2,  // half_length_2_mm, to the ends at -z
+  EMG_INVERSION_TERRITORY,      // territory_radius_mm
+  EMG_INVERSION_ZONE_SPREAD,    // innervation_zone_sd_mm, standard deviation of the end-plates
+  EMG_INVERSION_LATENCY,        // latency_ms, from the reported spike to the start of propagation
+  EMG_INVERSION_FIBRE_COUNT,    // fibre_count, from the amplitude
+  EMG_INVERSION_PARAMETERS
+} emg_inversion_parameter;
+// "depth_mm", "mm"
+const char *emg_inversion_name(emg_inversion_parameter parameter);
+const char *emg_inversion_unit(emg_inversion_parameter parameter);
+
+typedef struct {
+  double value[EMG_INVERSION_PARAMETERS];
+  double sd[EMG_INVERSION_PARAMETERS];  // standard deviation, with the error of the model
+  double correlation[EMG_INVERSION_PARAMETERS][EMG_INVERSION_PARAMETERS];  // of the errors by noise
+  double cosine;  // of action potential and model, whitened: 1 where they agree
+} emg_inverted_unit;
+
+typedef struct {
+  int n_units;  // those of the decomposition, in its order
+  emg_inverted_unit *units;
+  emg_table conductor;  // one row: the conductor, the grid's place and the ends that were assumed
+} emg_inversion;
+void emg_inversion_free(emg_inversion *inversion);
+
 // How a file came to be; NULL strings are left out.
 typedef struct {
   const char *config_yaml, *command;
@@ -97,6 +130,7 @@ typedef struct {
   const emg_array2f *clean, *noise;
   const emg_truth *truth;
   const emg_decomposition *decomposition;
+  const emg_inversion *inversion;  // of the same units
   const emg_provenance *provenance;
   bool compress;
   int n_threads;  // for compression only: the bytes do not depend on it
@@ -111,6 +145,7 @@ emg_status emg_file_write(const char *path, const emg_file_contents *contents, b
 // for and not there.
 emg_status emg_file_read_truth(const char *path, emg_truth *out, emg_error *err);
 emg_status emg_file_read_decomposition(const char *path, emg_decomposition *out, emg_error *err);
+emg_status emg_file_read_inversion(const char *path, emg_inversion *out, emg_error *err);
 // Spike trains of any source: /truth or /units of a native file (`prefer_truth` if both), labels
 // of a BIDS derivative TSV or DEMUSE .mat. The one reader `score` uses.
 emg_status emg_spikes_read(const char *path, bool prefer_truth, emg_spikes *out, emg_error *err);

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <base/filter.h>
 #include <emgtwin/config.h>
 #include <emgtwin/file.h>
 #include <emgtwin/log.h>
@@ -64,9 +63,6 @@ typedef struct {
 
 // --- for guides ---
 
-// The filter that every channel went through, forwards and backwards.
-emg_status emg_guided_filter(const emg_config *config, double rate_hz, emg_filter *filter,
-                             emg_error *err);
 // covariance[D][D] of the extended vector, the last n_taps samples of all channels in order of
 // time, D = n_taps * n_channels values.
 emg_status emg_guided_covariance(const emg_guided_signal *signal, int n_taps, double *covariance,
