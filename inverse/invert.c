@@ -152,6 +152,7 @@ static emg_config config_of_search(const emg_config *config) {
   emg_config of_search = *config;
 
   of_search.decompose.rounds = config->invert.rounds;
+  of_search.decompose.spikes_min = config->invert.spikes_min;
   return of_search;
 }
 

@@ -99,17 +99,35 @@ static void measure_variance(emg_model_guide *g, const emg_guided_signal *shown)
 
 // --- notes ---
 
-static void write_note(const emg_fit *fit, emg_guide_note *note) {
+// What a note holds: the fitted unit, its shift and amplitude, on how many spikes they rest, and
+// how often they have been used since.
+enum { NOTE_SHIFT = EMG_UNIT_PARAMETERS, NOTE_AMPLITUDE, NOTE_SPIKES, NOTE_RESTS, NOTE_SIZE };
+_Static_assert(NOTE_SIZE <= (int)EMG_GUIDE_NOTES, "notes have room for a fit");
+
+static void write_note(const emg_fit *fit, int64_t n_spikes, emg_guide_note *note) {
   note->is_set = true;
   memcpy(note->value, fit->unit.value, sizeof fit->unit.value);
-  note->value[EMG_UNIT_PARAMETERS] = fit->shift;
+  note->value[NOTE_SHIFT] = fit->shift;
+  note->value[NOTE_AMPLITUDE] = fit->amplitude;
+  note->value[NOTE_SPIKES] = (double)n_spikes;
+  note->value[NOTE_RESTS] = 0;
 }
 
 static emg_fit read_note(const emg_guide_note *note) {
-  emg_fit fit = {.shift = (int)note->value[EMG_UNIT_PARAMETERS]};
+  emg_fit fit = {.shift = (int)note->value[NOTE_SHIFT], .amplitude = note->value[NOTE_AMPLITUDE]};
 
   memcpy(fit.unit.value, note->value, sizeof fit.unit.value);
   return fit;
+}
+
+// Whether a fit still serves: it rests on nearly as many spikes and has not been used for long.
+static bool may_rest(emg_guide_note *note, int64_t n_spikes) {
+  const double change_most = 0.02;
+  const int rests_most = 3;
+  double before = note->is_set ? note->value[NOTE_SPIKES] : 0;
+
+  return fabs((double)n_spikes - before) <= change_most * before &&
+         note->value[NOTE_RESTS]++ < rests_most;
 }
 
 // From the bank, or from where the last fit ended.
@@ -182,24 +200,25 @@ static void shift_train(emg_guided_train *train, int64_t shift) {
   }
 }
 
-// Average, fit, template, spikes: three times, as long as the silhouette rises.
+// Average, fit, template, spikes: up to three times, as long as the silhouette rises.
 static emg_status refine(const emg_model_guide *g, const emg_guided_signal *shown, proposal *p,
                          emg_fit_room *room, workspace *w, emg_error *err) {
   const int passes = 3, spikes_least = 8;
+  const double cosine_least = 0.3;
   emg_guided_train now = p->train;
-  bool has_start = true;
+  bool rises = true;
   emg_status status = EMG_OK;
 
   p->train = (emg_guided_train){0};
-  for (int pass = 0; pass < passes; pass++) {
+  for (int pass = 0; pass < passes && rises; pass++) {
     emg_template template;
     int64_t n = average(shown, now.spikes, now.n_spikes, w->estimate);
     if (n < spikes_least) {
       break;
     }
-    EMG_TRY_DONE(fit_unit(g, w->estimate, (double)n, has_start, room, &p->fit, err));
-    if (pass == 0 && p->fit.cosine < 0.3) {
-      EMG_TRY_DONE(fit_unit(g, w->estimate, (double)n, false, room, &p->fit, err));
+    EMG_TRY_DONE(fit_unit(g, w->estimate, (double)n, true, room, &p->fit, err));
+    if (p->fit.cosine < cosine_least) {
+      break;
     }
     EMG_TRY_DONE(emg_fit_potential(&g->problem, &p->fit, room, w->model, err));
     EMG_TRY_DONE(emg_template_create(&g->metric, shown->n_window, shown->origin, w->estimate,
@@ -208,7 +227,8 @@ static emg_status refine(const emg_model_guide *g, const emg_guided_signal *show
     now = (emg_guided_train){0};
     EMG_TRY_DONE(emg_guided_detect(shown, &g->config, shown->n_taps, 1, w->filter, &now, err));
     shift_train(&now, -template.delay);
-    if (now.n_spikes >= spikes_least && now.sil > p->train.sil) {
+    rises = now.n_spikes >= spikes_least && now.sil > p->train.sil;
+    if (rises) {
       free(p->train.spikes);
       p->train = now;
       p->cosine = template.cosine;
@@ -307,29 +327,31 @@ static emg_status refine_all(const emg_model_guide *g, const emg_guided_signal *
   return status;
 }
 
-static bool is_acceptable(const emg_model_guide *g, const proposal *p) {
-  const double sil_least = 0.9, cov_most = 0.5;
+// Averages still hold the signal of units that are not known yet, so that they agree with the model
+// less than they will: what is no unit is judged in the end.
+static bool is_acceptable(const proposal *p) {
+  const double sil_least = 0.9, cov_most = 0.5, cosine_least = 0.6;
   const int spikes_least = 10;
 
   return p->train.n_spikes >= spikes_least && p->train.sil >= sil_least &&
-         p->train.isi_cov <= cov_most && p->cosine >= g->config.invert.phantom_cosine;
+         p->train.isi_cov <= cov_most && p->cosine >= cosine_least;
 }
 
-static emg_status hand_over(const emg_model_guide *g, const emg_guided_signal *shown, int n,
-                            const proposal *list, emg_spikes *out, emg_error *err) {
+static emg_status hand_over(const emg_guided_signal *shown, int n, const proposal *list,
+                            emg_spikes *out, emg_error *err) {
   int64_t *counts;
   int n_good = 0;
 
   EMG_TRY(emg_alloc((size_t)n + 1, sizeof *counts, &counts, err));
   for (int i = 0; i < n; i++) {
-    if (is_acceptable(g, &list[i])) {
+    if (is_acceptable(&list[i])) {
       counts[n_good++] = list[i].train.n_spikes;
     }
   }
   emg_status status = emg_spikes_create(n_good, counts, shown->rate_hz, shown->n_samples, out, err);
   int unit = 0;
   for (int i = 0; i < n && status == EMG_OK; i++) {
-    if (is_acceptable(g, &list[i])) {
+    if (is_acceptable(&list[i])) {
       memcpy(out->samples + out->offsets[unit], list[i].train.spikes,
              (size_t)list[i].train.n_spikes * sizeof(int64_t));
       unit++;
@@ -341,7 +363,7 @@ static emg_status hand_over(const emg_model_guide *g, const emg_guided_signal *s
 
 static emg_status propose(void *self, const emg_guided_signal *shown, int round, emg_spikes *out,
                           emg_error *err) {
-  enum { MOST = 60 };
+  enum { MOST = 40 };
   emg_model_guide *g = self;
   emg_probes probes = {0};
   proposal *list = NULL;
@@ -369,7 +391,7 @@ static emg_status propose(void *self, const emg_guided_signal *shown, int round,
     }
   }
   EMG_TRY_DONE(refine_all(g, shown, n_kept, list, err));
-  EMG_TRY_DONE(hand_over(g, shown, n_kept, list, out, err));
+  EMG_TRY_DONE(hand_over(shown, n_kept, list, out, err));
   emg_log(g->monitor, EMG_LOG_INFO, "invert", "round = %d, probes = %d, candidates = %d, new = %d",
           round + 1, probes.n, n_kept, out->n_units);
 
@@ -384,26 +406,35 @@ done:
 
 // --- shapes ---
 
+// EMG_ERR_DATA without a message: there is nothing to fit.
+static emg_status fit_shape(const emg_model_guide *g, const emg_guided_unit *unit,
+                            emg_fit_room *room, emg_fit *fit, emg_error *err) {
+  *fit = unit->note->is_set ? read_note(unit->note) : (emg_fit){0};
+  if (may_rest(unit->note, unit->n_spikes)) {
+    return EMG_OK;
+  }
+  emg_status status =
+      fit_unit(g, unit->muap, (double)unit->n_spikes, unit->note->is_set, room, fit, NULL);
+  if (status == EMG_OK) {
+    write_note(fit, unit->n_spikes, unit->note);
+  } else if (status != EMG_ERR_DATA) {
+    return emg_fail(err, status, "a fit of an action potential failed");
+  }
+  return status;
+}
+
 static emg_status shape_one(const emg_model_guide *g, const emg_guided_signal *shown,
                             emg_guided_unit *unit, emg_fit_room *room, workspace *w,
                             emg_error *err) {
-  emg_fit fit = {0};
+  emg_fit fit;
 
   if (unit->n_spikes == 0) {
     return EMG_OK;
   }
-  if (unit->note->is_set) {
-    fit = read_note(unit->note);
-  }
-  emg_status status =
-      fit_unit(g, unit->muap, (double)unit->n_spikes, unit->note->is_set, room, &fit, NULL);
-  if (status == EMG_ERR_DATA) {
-    return EMG_OK;  // nothing to fit: it stays as it is
-  }
+  emg_status status = fit_shape(g, unit, room, &fit, err);
   if (status != EMG_OK) {
-    return emg_fail(err, status, "a fit of an action potential failed");
+    return status == EMG_ERR_DATA ? EMG_OK : status;
   }
-  write_note(&fit, unit->note);
   EMG_TRY(emg_fit_potential(&g->problem, &fit, room, w->model, err));
   emg_shrink(shown->n_window, shown->n_channels, g->variance, (double)unit->n_spikes, unit->muap,
              w->model, unit->muap);
