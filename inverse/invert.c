@@ -148,6 +148,20 @@ static emg_status report_conductor(const emg_config *config, emg_table *out, emg
 
 // --- all together ---
 
+// What all units share is taken from the configuration, whatever `invert` says of it.
+static void warn_of_shared(const emg_config *config, const emg_monitor *monitor) {
+  bool is_wanted = false;
+
+  for (int p = 0; p < EMG_SHARED_PARAMETERS; p++) {
+    is_wanted = is_wanted || emg_shared_is_estimated(config, (emg_shared_parameter)p);
+  }
+  if (is_wanted) {
+    emg_log(monitor, EMG_LOG_INFO, "invert",
+            "rotation of the grid, fat and ends of fibres are held at the values of the "
+            "configuration");
+  }
+}
+
 static emg_config config_of_search(const emg_config *config) {
   emg_config of_search = *config;
 
@@ -168,6 +182,7 @@ emg_status emg_invert(const emg_recording *rec, const emg_config *config,
   *out = (emg_inversion){0};
   EMG_TRY(check_mode(config, err));
   EMG_TRY(check_channels(rec, config, err));
+  warn_of_shared(config, monitor);
   EMG_TRY_DONE(emg_decompose_guided(rec, &model.config, &guide, monitor, found, err));
   EMG_TRY_DONE(emg_alloc((size_t)model.n_results, sizeof *out->units, &out->units, err));
   out->n_units = model.n_results;

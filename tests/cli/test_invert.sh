@@ -1,0 +1,27 @@
+# trains and parameters by inversion: invert
+. "$SOURCE/tests/cli/lib.sh"
+
+few="--set simulation.duration_s=2 --set pool.units=6 --set electrodes.columns=3 \
+--set invert.probes=256 --set invert.probes_kept=40 --set invert.rounds=1"
+# shellcheck disable=SC2086  # $few is a list of options
+run 0 simulate bmiss_short $few -o short.h5
+run 0 invert short.h5 --config short.h5 -o inverted.h5
+says "velocity/(m/s)"
+run 0 invert short.h5 --config short.h5 -o again.h5 --json --threads 2
+is_json
+says '"conduction_velocity_m_per_s_sd"'
+says '"fat_thickness_mm"'
+# what reads decompositions reads inversions
+run 0 score inverted.h5 --truth short.h5 --preset strict
+says "not matched   0 false"
+run 0 inspect inverted.h5
+refused 5 "exists" invert short.h5 --config short.h5 -o inverted.h5
+refused 2 "--config" invert short.h5 -o more.h5
+# another grid, no samples, a mode that is not there
+refused 4 "39 channels" invert short.h5 --config bmiss_short -o more.h5
+no_trace more.h5
+refused 4 "inverted.h5" invert inverted.h5 --config short.h5 -o more.h5
+refused 3 "joint" invert short.h5 --config short.h5 --set invert.mode=paper -o more.h5
+no_trace more.h5
+
+finish
