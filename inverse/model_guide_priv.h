@@ -15,7 +15,7 @@ typedef struct {
   emg_config config;
   const emg_monitor *monitor;
   bool has_started;
-  int discharge_rows;    // by which discharges come before spikes, in the view
+  int discharge_rows;            // by which discharges come before spikes, in the view
   emg_filter filter, amplifier;  // of the decomposer, of the recording
   emg_subject subject;
   emg_bank bank;

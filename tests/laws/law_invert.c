@@ -105,7 +105,7 @@ static void parameters_are_near_those_of_the_fibres(void **state) {
   static const struct {
     emg_inversion_parameter parameter;
     double median;
-  } looked_at[] = {{EMG_INVERSION_DEPTH, 0.3},       {EMG_INVERSION_ANGLE, 0.4},
+  } looked_at[] = {{EMG_INVERSION_DEPTH, 0.3},       {EMG_INVERSION_ANGLE, 0.6},
                    {EMG_INVERSION_ZONE, 0.25},       {EMG_INVERSION_CV, 0.02},
                    {EMG_INVERSION_HALF_LENGTH_1, 1}, {EMG_INVERSION_HALF_LENGTH_2, 1}};
   emg_score_result result = score(&all.found.spikes);
