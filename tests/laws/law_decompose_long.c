@@ -15,14 +15,6 @@
 
 #include <emgtwin/emgtwin.h>
 
-#ifdef __SANITIZE_ADDRESS__
-// HDF5 1.10 loses a few hundred bytes of its own for a damaged object; leaks of ours still count.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libhdf5_serial\n";
-}
-#endif
-
 // A convolutive mixture as in law_decompose.c, of a minute: units with action potentials of their
 // own shape, place and conduction along 12 channels, in white noise.
 enum { N_UNITS = 5, N_CHANNELS = 12, N_SAMPLES = 2048 * 60, N_TAPS = 40 };
