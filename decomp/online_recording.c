@@ -9,7 +9,7 @@
 #include <emgtwin/decompose.h>
 #include <emgtwin/emgtwin.h>
 
-#include "ckc_priv.h"
+#include "joint_priv.h"
 
 // Discharges in the order of decision, and the sources while the recording is pushed.
 typedef struct {
@@ -120,6 +120,18 @@ static emg_status make_trains(const found_spikes *found, int n_units, double rat
   return status;
 }
 
+// Mean height of the spikes over the standard deviation of the source about them, which is robust
+// against the spikes; `scratch` holds a source.
+static double detectability_of(const float *source, int64_t n, const int64_t *train,
+                               int64_t n_spikes, float *scratch) {
+  double variance = emg_noise_variance(source, n, scratch), height = 0;
+
+  for (int64_t i = 0; i < n_spikes; i++) {
+    height += source[train[i]] / (double)n_spikes;
+  }
+  return variance > 0 ? height / sqrt(variance) : 0;
+}
+
 static emg_status add_figures(const emg_filters *f, const emg_array2f *source,
                               emg_decomposition *out, emg_error *err) {
   size_t n = (size_t)f->n_units;
@@ -130,6 +142,10 @@ static emg_status add_figures(const emg_filters *f, const emg_array2f *source,
   EMG_TRY(emg_alloc(n, sizeof(double), &out->pnr_db, err));
   EMG_TRY(emg_alloc(n, sizeof(double), &out->isi_cov, err));
   EMG_TRY(emg_alloc(n, sizeof(double), &out->rate_hz, err));
+  EMG_TRY(emg_alloc(n, sizeof(double), &out->detectability, err));
+  EMG_TRY(emg_alloc(n, sizeof(int32_t), &out->flags, err));
+  float *scratch;
+  EMG_TRY(emg_alloc((size_t)source->n_cols, sizeof *scratch, &scratch, err));
   for (int u = 0; u < f->n_units; u++) {
     const int64_t *train = emg_spikes_of(&out->spikes, u);
     int64_t n_spikes = emg_spikes_count(&out->spikes, u);
@@ -140,7 +156,11 @@ static emg_status add_figures(const emg_filters *f, const emg_array2f *source,
     out->pnr_db[u] = quality.pnr_db;
     out->isi_cov[u] = intervals.cov;
     out->rate_hz[u] = intervals.mean_s > 0 ? 1 / intervals.mean_s : 0;
+    out->detectability[u] =
+        detectability_of(emg_row2f(source, u), source->n_cols, train, n_spikes, scratch);
+    out->flags[u] = emg_unit_flags(quality.sil, &intervals, out->detectability[u]);
   }
+  free(scratch);
   return EMG_OK;
 }
 

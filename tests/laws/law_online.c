@@ -69,6 +69,27 @@ static void filters_find_their_units_in_new_data(void **state) {
   mixture_free(&b);
 }
 
+// In noise ten times as strong a filter finds anything: that is said of every unit.
+static void what_a_filter_does_not_separate_is_flagged(void **state) {
+  (void)state;
+  mixture_options noisy = next;
+  noisy.noise_uv *= 10;
+  mixture a = mixture_create(&first), b = mixture_create(&next), c = mixture_create(&noisy);
+  emg_filters filters = learn(&a);
+  emg_decomposition clear = apply(&b.rec, &filters), lost = apply(&c.rec, &filters);
+
+  for (int u = 0; u < first.n_units; u++) {
+    assert_true(lost.flags[u] & EMG_UNIT_HARD_TO_DETECT);
+    assert_true(lost.detectability[u] < clear.detectability[u]);
+  }
+  emg_decomposition_free(&clear);
+  emg_decomposition_free(&lost);
+  emg_filters_free(&filters);
+  mixture_free(&a);
+  mixture_free(&b);
+  mixture_free(&c);
+}
+
 // --- batches ---
 
 typedef struct {
@@ -505,6 +526,7 @@ static void recordings_of_other_electrodes_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(filters_find_their_units_in_new_data),
+      cmocka_unit_test(what_a_filter_does_not_separate_is_flagged),
       cmocka_unit_test(batches_do_not_change_a_bit),
       cmocka_unit_test(a_discharge_is_reported_when_its_latency_has_passed),
       cmocka_unit_test(adaptation_follows_change_and_does_no_harm_without),
