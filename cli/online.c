@@ -17,6 +17,10 @@ emg_status cli_online_check(const cli_args *args, emg_error *err) {
                       dependent[i]);
     }
   }
+  if (cli_flag(args, "quick") && cli_flag(args, "filters")) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "--quick shortens a search for units and --filters does none; leave one out");
+  }
   if (cli_flag(args, "resume") && cli_flag(args, "filters")) {
     return emg_fail(err, EMG_ERR_ARG,
                     "--resume goes on with a search for units and --filters does none; leave one "

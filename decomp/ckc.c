@@ -409,7 +409,7 @@ static emg_status finish(ckc *c, emg_error *err) {
   }
   EMG_TRY(iterate(c, n_iterations > 0 ? n_iterations : 1, c->config->keep_source, err));
   EMG_TRY(drop_unacceptable(c, final_rules(c->config), err));
-  if (!c->guided.guide) {
+  if (!c->guided.guide || !c->guided.guide->judge) {
     return drop_not_validated(c, err);
   }
   const int sweeps = 4;

@@ -28,8 +28,11 @@ emg_status emg_guided_propose(const emg_guided *g, const emg_signal *residual, e
                               int round, emg_error *err) {
   emg_guided_signal shown = show(g, residual, units);
   emg_spikes trains = {0};
-  emg_status status;
+  emg_status status = EMG_OK;
 
+  if (!g->guide->propose) {
+    return EMG_OK;
+  }
   EMG_TRY_DONE(g->guide->propose(g->guide->self, &shown, round, &trains, err));
   for (int i = 0; i < trains.n_units; i++) {
     const int64_t *train = emg_spikes_of(&trains, i);
@@ -70,6 +73,9 @@ emg_status emg_guided_shape(const emg_guided *g, emg_signal *residual, emg_units
   float *muaps = NULL;
   emg_status status;
 
+  if (!g->guide->shape) {
+    return EMG_OK;
+  }
   EMG_TRY_DONE(emg_alloc((size_t)units->n, sizeof *views, &views, err));
   EMG_TRY_DONE(emg_alloc_aligned((size_t)units->n * size, sizeof *muaps, &muaps, err));
   view_units(units, size, muaps, views);

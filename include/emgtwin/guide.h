@@ -46,7 +46,8 @@ typedef struct {
   emg_guide_note *note;
 } emg_guided_unit;
 
-// Called by one thread at a time. An error ends the decomposition.
+// Called by one thread at a time. An error ends the decomposition. NULL: nothing is proposed,
+// shaped or rejected.
 typedef struct {
   void *self;
   // Trains found in what is left, spikes as in action potentials; `out` is freed by the caller.

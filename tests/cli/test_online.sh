@@ -35,6 +35,7 @@ grep -q 'whole samples' "$err" || fail "it is not said what is wrong with the st
 # what does not go together
 refused 2 '--filters' decompose next.h5 --stream
 refused 2 '--filters' decompose next.h5 --adapt -o x.h5
+refused 2 '--quick' decompose next.h5 --filters found.h5 --quick -o x.h5
 refused 2 '--output' decompose next.h5
 refused 2 '--output' decompose next.h5 --filters found.h5 --stream -o x.h5
 refused 2 '--stream' decompose - --filters found.h5 -o x.h5
