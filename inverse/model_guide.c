@@ -194,6 +194,38 @@ static emg_status workspace_create(const emg_guided_signal *shown, workspace *w,
                            &w->filter, err);
 }
 
+// Something done to one of many items, each by one thread.
+typedef emg_status (*item_fn)(const emg_model_guide *g, const emg_guided_signal *shown, void *item,
+                              emg_fit_room *room, workspace *w, emg_error *err);
+
+static emg_status for_each(const emg_model_guide *g, const emg_guided_signal *shown, item_fn treat,
+                           int n, void *items, size_t size, emg_error *err) {
+  emg_status status = EMG_OK;
+
+#pragma omp parallel
+  {
+    workspace w;
+    emg_error own = {0};
+    emg_status mine = workspace_create(shown, &w, &own);
+#pragma omp for schedule(dynamic)
+    for (int i = 0; i < n; i++) {
+      if (mine == EMG_OK) {
+        void *item = (char *)items + (size_t)i * size;
+        mine = treat(g, shown, item, g->rooms[omp_get_thread_num()], &w, &own);
+      }
+    }
+    workspace_free(&w);
+#pragma omp critical(emg_model_guide)
+    if (mine != EMG_OK && status == EMG_OK) {
+      status = mine;
+      if (err) {
+        *err = own;
+      }
+    }
+  }
+  return status;
+}
+
 static void shift_train(emg_guided_train *train, int64_t shift) {
   for (int64_t i = 0; i < train->n_spikes; i++) {
     train->spikes[i] += shift;
@@ -201,8 +233,9 @@ static void shift_train(emg_guided_train *train, int64_t shift) {
 }
 
 // Average, fit, template, spikes: up to three times, as long as the silhouette rises.
-static emg_status refine(const emg_model_guide *g, const emg_guided_signal *shown, proposal *p,
+static emg_status refine(const emg_model_guide *g, const emg_guided_signal *shown, void *item,
                          emg_fit_room *room, workspace *w, emg_error *err) {
+  proposal *p = item;
   const int passes = 3, spikes_least = 8;
   const double cosine_least = 0.3;
   emg_guided_train now = p->train;
@@ -300,33 +333,6 @@ static bool repeats(const proposal *list, int i) {
   return false;
 }
 
-static emg_status refine_all(const emg_model_guide *g, const emg_guided_signal *shown, int n,
-                             proposal *list, emg_error *err) {
-  emg_status status = EMG_OK;
-
-#pragma omp parallel
-  {
-    workspace w;
-    emg_error own = {0};
-    emg_status mine = workspace_create(shown, &w, &own);
-#pragma omp for schedule(dynamic)
-    for (int i = 0; i < n; i++) {
-      if (mine == EMG_OK) {
-        mine = refine(g, shown, &list[i], g->rooms[omp_get_thread_num()], &w, &own);
-      }
-    }
-    workspace_free(&w);
-#pragma omp critical(emg_model_guide)
-    if (mine != EMG_OK && status == EMG_OK) {
-      status = mine;
-      if (err) {
-        *err = own;
-      }
-    }
-  }
-  return status;
-}
-
 // Averages still hold the signal of units that are not known yet, so that they agree with the model
 // less than they will: what is no unit is judged in the end.
 static bool is_acceptable(const proposal *p) {
@@ -390,7 +396,7 @@ static emg_status propose(void *self, const emg_guided_signal *shown, int round,
       list[n_kept++] = p;
     }
   }
-  EMG_TRY_DONE(refine_all(g, shown, n_kept, list, err));
+  EMG_TRY_DONE(for_each(g, shown, refine, n_kept, list, sizeof *list, err));
   EMG_TRY_DONE(hand_over(shown, n_kept, list, out, err));
   emg_log(g->monitor, EMG_LOG_INFO, "invert", "round = %d, probes = %d, candidates = %d, new = %d",
           round + 1, probes.n, n_kept, out->n_units);
@@ -423,9 +429,9 @@ static emg_status fit_shape(const emg_model_guide *g, const emg_guided_unit *uni
   return status;
 }
 
-static emg_status shape_one(const emg_model_guide *g, const emg_guided_signal *shown,
-                            emg_guided_unit *unit, emg_fit_room *room, workspace *w,
-                            emg_error *err) {
+static emg_status shape_one(const emg_model_guide *g, const emg_guided_signal *shown, void *item,
+                            emg_fit_room *room, workspace *w, emg_error *err) {
+  emg_guided_unit *unit = item;
   emg_fit fit;
 
   if (unit->n_spikes == 0) {
@@ -444,33 +450,12 @@ static emg_status shape_one(const emg_model_guide *g, const emg_guided_signal *s
 static emg_status shape(void *self, const emg_guided_signal *shown, int n, emg_guided_unit *units,
                         emg_error *err) {
   emg_model_guide *g = self;
-  emg_status status = EMG_OK;
 
   if (!g->has_started) {
     return EMG_OK;
   }
   measure_variance(g, shown);
-#pragma omp parallel
-  {
-    workspace w;
-    emg_error own = {0};
-    emg_status mine = workspace_create(shown, &w, &own);
-#pragma omp for schedule(dynamic)
-    for (int i = 0; i < n; i++) {
-      if (mine == EMG_OK) {
-        mine = shape_one(g, shown, &units[i], g->rooms[omp_get_thread_num()], &w, &own);
-      }
-    }
-    workspace_free(&w);
-#pragma omp critical(emg_model_guide)
-    if (mine != EMG_OK && status == EMG_OK) {
-      status = mine;
-      if (err) {
-        *err = own;
-      }
-    }
-  }
-  return status;
+  return for_each(g, shown, shape_one, n, units, sizeof *units, err);
 }
 
 // --- verdicts ---
