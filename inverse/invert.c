@@ -148,18 +148,17 @@ static emg_status report_conductor(const emg_config *config, emg_table *out, emg
 
 // --- all together ---
 
-// What all units share is taken from the configuration, whatever `invert` says of it.
-static void warn_of_shared(const emg_config *config, const emg_monitor *monitor) {
-  bool is_wanted = false;
-
+// What all units share is taken from the configuration.
+static emg_status check_shared(const emg_config *config, emg_error *err) {
   for (int p = 0; p < EMG_SHARED_PARAMETERS; p++) {
-    is_wanted = is_wanted || emg_shared_is_estimated(config, (emg_shared_parameter)p);
+    if (emg_shared_is_estimated(config, (emg_shared_parameter)p)) {
+      return emg_fail(err, EMG_ERR_CONFIG,
+                      "rotation and offset of the grid, fat, tendons and anisotropy cannot be "
+                      "estimated by this version; give their values and set invert.rotation, "
+                      "invert.offset, invert.fat, invert.tendons and invert.anisotropy to fixed");
+    }
   }
-  if (is_wanted) {
-    emg_log(monitor, EMG_LOG_INFO, "invert",
-            "rotation of the grid, fat and ends of fibres are held at the values of the "
-            "configuration");
-  }
+  return EMG_OK;
 }
 
 static emg_config config_of_search(const emg_config *config) {
@@ -181,8 +180,8 @@ emg_status emg_invert(const emg_recording *rec, const emg_config *config,
   *found = (emg_decomposition){0};
   *out = (emg_inversion){0};
   EMG_TRY(check_mode(config, err));
+  EMG_TRY(check_shared(config, err));
   EMG_TRY(check_channels(rec, config, err));
-  warn_of_shared(config, monitor);
   EMG_TRY_DONE(emg_decompose_guided(rec, &model.config, &guide, monitor, found, err));
   EMG_TRY_DONE(emg_alloc((size_t)model.n_results, sizeof *out->units, &out->units, err));
   out->n_units = model.n_results;

@@ -22,6 +22,7 @@ refused 4 "39 channels" invert short.h5 --config bmiss_short -o more.h5
 no_trace more.h5
 refused 4 "inverted.h5" invert inverted.h5 --config short.h5 -o more.h5
 refused 3 "joint" invert short.h5 --config short.h5 --set invert.mode=paper -o more.h5
+refused 3 "fixed" invert short.h5 --config short.h5 --set invert.fat=estimated -o more.h5
 no_trace more.h5
 
 finish

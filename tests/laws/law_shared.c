@@ -73,7 +73,7 @@ static void fat_and_a_turned_grid_are_found_one_after_the_other(void **state) {
   emg_error err = {0};
 
   memcpy(copy, units, sizeof copy);
-  config.invert.tendons = EMG_SHARED_FIXED;
+  config.invert.fat = config.invert.rotation = EMG_SHARED_ESTIMATED;
   config.conductor.fat_thickness_mm += 1;
   config.electrodes.rotation_deg = 4;
   case_stop_on(emg_shared_estimate(&config, &truth.seen, &truth.metric, LARGEST, copy, ITERATIONS,
