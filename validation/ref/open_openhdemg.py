@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 warnings.simplefilter("ignore")
-import openhdemg.library as emg  # noqa: E402
+from openhdemg import library as emg  # noqa: E402
 
 folder, name = sys.argv[1:]
 
