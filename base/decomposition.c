@@ -12,6 +12,7 @@ void emg_decomposition_free(emg_decomposition *d) {
   free(d->rate_hz);
   free(d->detectability);
   free(d->flags);
+  free(d->round);
   free(d->locked);
   emg_array2f_free(&d->source);
   emg_muap_bank_free(&d->muaps);
@@ -89,6 +90,7 @@ static emg_status gather_vectors(const selection *s, const emg_decomposition *li
       {offsetof(emg_decomposition, rate_hz), sizeof(double), "rates"},
       {offsetof(emg_decomposition, detectability), sizeof(double), "detectability"},
       {offsetof(emg_decomposition, flags), sizeof(int32_t), "flags"},
+      {offsetof(emg_decomposition, round), sizeof(int32_t), "rounds"},
       {offsetof(emg_decomposition, locked), sizeof(uint8_t), "locks"},
       {offsetof(emg_decomposition, group), sizeof(*like->group), "grids"},
   };

@@ -40,6 +40,7 @@ static emg_status read_remarks(emg_h5 *file, const char *prefix, emg_decompositi
                                emg_error *err) {
   const place detectability = place_of(prefix, "units/detectability");
   const place flags = place_of(prefix, "units/flags"), locked = place_of(prefix, "units/locked");
+  const place round = place_of(prefix, "units/round");
   int64_t n = out->spikes.n_units;
 
   if (emg_h5_has(file, detectability.text)) {
@@ -49,6 +50,11 @@ static emg_status read_remarks(emg_h5 *file, const char *prefix, emg_decompositi
     EMG_TRY(emg_alloc((size_t)n, sizeof *out->flags, &out->flags, err));
     EMG_TRY(emg_h5_expect(file, flags.text, 1, &n, err));
     EMG_TRY(emg_h5_read(file, flags.text, EMG_H5_I32, 1, &n, 0, out->flags, err));
+  }
+  if (emg_h5_has(file, round.text)) {
+    EMG_TRY(emg_alloc((size_t)n, sizeof *out->round, &out->round, err));
+    EMG_TRY(emg_h5_expect(file, round.text, 1, &n, err));
+    EMG_TRY(emg_h5_read(file, round.text, EMG_H5_I32, 1, &n, 0, out->round, err));
   }
   if (emg_h5_has(file, locked.text)) {
     EMG_TRY(emg_alloc((size_t)n, sizeof *out->locked, &out->locked, err));
@@ -334,7 +340,8 @@ static bool are_alike(const emg_decomposition *d, const emg_decomposition *kept)
 
   return d->source.n_cols == kept->source.n_cols && a->n_channels == b->n_channels &&
          a->n_taps == b->n_taps && !d->detectability == !kept->detectability &&
-         !d->group == !kept->group && has_filters == (g->n_units > 0) &&
+         !d->round == !kept->round && !d->group == !kept->group &&
+         has_filters == (g->n_units > 0) &&
          (!has_filters || (f->n_taps == g->n_taps && f->n_channels == g->n_channels));
 }
 

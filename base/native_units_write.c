@@ -101,6 +101,10 @@ static emg_status write_units(emg_h5 *file, const char *prefix, const emg_decomp
     EMG_TRY(emg_h5_set_text(file, flags.text, "bits",
                             "1 may be two units, 2 hard to detect, 4 intermittent, 8 edited", err));
   }
+  if (d->round) {
+    EMG_TRY(emg_h5_write(file, place_of(prefix, "units/round").text, EMG_H5_I32, 1, &n, 0, d->round,
+                         0, err));
+  }
   if (d->locked) {
     EMG_TRY(emg_h5_write(file, place_of(prefix, "units/locked").text, EMG_H5_U8, 1, &n, 0,
                          d->locked, 0, err));

@@ -7,7 +7,7 @@
 
 #include <emgtwin/emgtwin.h>
 
-#include "ckc_priv.h"
+#include "guided_priv.h"
 #include "online_priv.h"
 #include "parts_priv.h"
 
@@ -88,6 +88,19 @@ emg_status emg_decompose_guided(const emg_recording *rec, const emg_config *conf
   *out = (emg_decomposition){0};
   EMG_TRY(emg_window_cut(rec, &config->decompose, &window, &begin, err));
   EMG_TRY(emg_ckc_run_guided(&window, config, guide, monitor, out, err));
+  return finish(rec, &window, begin, config, monitor, out, err);
+}
+
+emg_status emg_decompose_searched(const emg_recording *rec, const emg_config *config, int n_rounds,
+                                  const emg_searcher *searcher, const emg_monitor *monitor,
+                                  emg_decomposition *out, emg_error *err) {
+  emg_recording window;
+  int64_t begin;
+
+  emg_init();
+  *out = (emg_decomposition){0};
+  EMG_TRY(emg_window_cut(rec, &config->decompose, &window, &begin, err));
+  EMG_TRY(emg_run_searched(&window, config, n_rounds, searcher, monitor, out, err));
   return finish(rec, &window, begin, config, monitor, out, err);
 }
 

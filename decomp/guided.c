@@ -1,13 +1,14 @@
 // guided.c -- what a guide adds to the joint model: trains, shapes of action potentials, a verdict
 #include "guided_priv.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <emgtwin/array.h>
 
-static emg_guided_signal show(const emg_guided *g, const emg_signal *residual,
-                              const emg_units *units) {
+emg_guided_signal emg_guided_show(const emg_guided *g, const emg_signal *residual,
+                                  const emg_units *units) {
   return (emg_guided_signal){.n_channels = residual->n_channels,
                              .channel = g->prepared->channel,
                              .scale = g->prepared->scale,
@@ -26,7 +27,7 @@ static size_t muap_size(const emg_signal *residual, const emg_units *units) {
 
 emg_status emg_guided_propose(const emg_guided *g, const emg_signal *residual, emg_units *units,
                               int round, emg_error *err) {
-  emg_guided_signal shown = show(g, residual, units);
+  emg_guided_signal shown = emg_guided_show(g, residual, units);
   emg_spikes trains = {0};
   emg_status status = EMG_OK;
 
@@ -67,7 +68,7 @@ static void view_units(const emg_units *units, size_t size, float *muaps, emg_gu
 
 emg_status emg_guided_shape(const emg_guided *g, emg_signal *residual, emg_units *units,
                             emg_error *err) {
-  emg_guided_signal shown = show(g, residual, units);
+  emg_guided_signal shown = emg_guided_show(g, residual, units);
   size_t size = muap_size(residual, units);
   emg_guided_unit *views = NULL;
   float *muaps = NULL;
@@ -94,7 +95,7 @@ done:
 
 emg_status emg_guided_judge(const emg_guided *g, emg_signal *residual, emg_units *units,
                             emg_error *err) {
-  emg_guided_signal shown = show(g, residual, units);
+  emg_guided_signal shown = emg_guided_show(g, residual, units);
   emg_guided_unit *views = NULL;
   bool *is_kept = NULL;
   emg_status status;
@@ -134,6 +135,26 @@ emg_status emg_guided_covariance(const emg_guided_signal *shown, int n_taps, dou
   return emg_extended_covariance(&signal, n_taps, &whole, covariance, err);
 }
 
+// Spikes against the rest of the source, by power.
+static void measure(const float *y, int64_t n_samples, emg_guided_train *train) {
+  const double most_db = 200;
+  double height = 0, power = 0, of_spikes = 0, n = (double)train->n_spikes;
+
+  for (int64_t i = 0; i < n_samples; i++) {
+    power += (double)y[i] * y[i];
+  }
+  for (int64_t i = 0; i < train->n_spikes; i++) {
+    double peak = y[train->spikes[i]];
+    height += peak / n;
+    of_spikes += peak * peak;
+  }
+  double rest = fmax(power - of_spikes, 0) / fmax((double)n_samples - n, 1);
+  if (train->n_spikes > 0 && height > 0) {
+    train->pnr_db = rest > 0 ? fmin(10 * log10(of_spikes / n / rest), most_db) : most_db;
+    train->detectability = rest > 0 ? height / sqrt(rest) : INFINITY;
+  }
+}
+
 static emg_status pick(const emg_guided_signal *shown, emg_spike_picker *picker, const float *y,
                        int64_t *spikes, emg_guided_train *out, emg_error *err) {
   out->n_spikes = emg_pick_spikes(picker, y, shown->n_samples, spikes, &out->sil);
@@ -142,6 +163,7 @@ static emg_status pick(const emg_guided_signal *shown, emg_spike_picker *picker,
   if (out->n_spikes > 0) {
     memcpy(out->spikes, spikes, (size_t)out->n_spikes * sizeof *spikes);
   }
+  measure(y, shown->n_samples, out);
   return EMG_OK;
 }
 

@@ -145,6 +145,7 @@ static emg_status copy_figures(const placed_unit *placed, int n, emg_decompositi
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->rate_hz, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(double), &out->detectability, err));
   EMG_TRY(emg_alloc((size_t)n, sizeof(int32_t), &out->flags, err));
+  EMG_TRY(emg_alloc((size_t)n, sizeof(int32_t), &out->round, err));
   for (int u = 0; u < n; u++) {
     const emg_unit *unit = placed[u].unit;
     out->sil[u] = unit->sil;
@@ -153,6 +154,7 @@ static emg_status copy_figures(const placed_unit *placed, int n, emg_decompositi
     out->rate_hz[u] = unit->intervals.mean_s > 0 ? 1 / unit->intervals.mean_s : 0;
     out->detectability[u] = unit->noise_variance > 0 ? 1 / sqrt(unit->noise_variance) : 0;
     out->flags[u] = emg_unit_flags(unit->sil, &unit->intervals, out->detectability[u]);
+    out->round[u] = unit->round;
   }
   return EMG_OK;
 }

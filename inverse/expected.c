@@ -87,3 +87,13 @@ emg_mean_unit emg_expected_unit(const emg_expected *e, const double cube[6]) {
       limit(e, EMG_UNIT_TERRITORY, fmin(value[EMG_UNIT_TERRITORY], value[EMG_UNIT_DEPTH] + 0.3));
   return unit;
 }
+
+void emg_expected_range(const emg_expected *e, emg_unit_parameter p, double *low, double *high) {
+  *low = e->min[p];
+  *high = e->max[p];
+  if (p == EMG_UNIT_ARC && isinf(e->sd[p])) {
+    double half_turn = (e->max[p] - e->mean[p]) / 1.5;
+    *low = e->mean[p] - half_turn;
+    *high = e->mean[p] + half_turn;
+  }
+}

@@ -30,6 +30,9 @@ typedef struct {
 emg_expected emg_expected_from_config(const emg_config *config, const emg_conductor *conductor);
 // Unit at a point of the unit cube in the first six parameters; the others as expected.
 emg_mean_unit emg_expected_unit(const emg_expected *expected, const double cube[6]);
+// The sides of the unit cube: the limits of a parameter, around a ring one turn.
+void emg_expected_range(const emg_expected *expected, emg_unit_parameter parameter, double *low,
+                        double *high);
 
 // --- from electrodes to the decomposer's eyes (view.c) ---
 

@@ -8,16 +8,9 @@
 #include <emgtwin/emgtwin.h>
 
 #include "model_guide_priv.h"
+#include "paper_priv.h"
 
 // --- does the configuration belong to the recording? ---
-
-static emg_status check_mode(const emg_config *config, emg_error *err) {
-  if (config->invert.mode == EMG_INVERT_PAPER) {
-    return emg_fail(err, EMG_ERR_CONFIG,
-                    "invert.mode = paper cannot be run by this version; use joint");
-  }
-  return EMG_OK;
-}
 
 static emg_status check_channels(const emg_recording *rec, const emg_config *config,
                                  emg_error *err) {
@@ -179,10 +172,11 @@ emg_status emg_invert(const emg_recording *rec, const emg_config *config,
   emg_init();
   *found = (emg_decomposition){0};
   *out = (emg_inversion){0};
-  EMG_TRY(check_mode(config, err));
   EMG_TRY(check_shared(config, err));
   EMG_TRY(check_channels(rec, config, err));
-  EMG_TRY_DONE(emg_decompose_guided(rec, &model.config, &guide, monitor, found, err));
+  EMG_TRY_DONE(config->invert.mode == EMG_INVERT_PAPER
+                   ? emg_paper_run(rec, &model, found, err)
+                   : emg_decompose_guided(rec, &model.config, &guide, monitor, found, err));
   EMG_TRY_DONE(emg_alloc((size_t)model.n_results, sizeof *out->units, &out->units, err));
   out->n_units = model.n_results;
   for (int u = 0; u < out->n_units; u++) {

@@ -39,7 +39,8 @@ static emg_view_source view_of(const emg_model_guide *g, const emg_guided_signal
   };
 }
 
-static emg_status start(emg_model_guide *g, const emg_guided_signal *shown, emg_error *err) {
+emg_status emg_model_guide_open(emg_model_guide *g, const emg_guided_signal *shown,
+                                emg_error *err) {
   const double discharge_s = 0.010;
   const struct emg_config_sensor *sensor = &g->config.sensor;
 
@@ -54,6 +55,11 @@ static emg_status start(emg_model_guide *g, const emg_guided_signal *shown, emg_
                                  .metric = NULL,
                                  .expected = &g->subject.expected,
                                  .template_error = g->config.invert.template_error};
+  return EMG_OK;
+}
+
+static emg_status start(emg_model_guide *g, const emg_guided_signal *shown, emg_error *err) {
+  EMG_TRY(emg_model_guide_open(g, shown, err));
   EMG_TRY(emg_bank_create(&g->problem, g->config.invert.probes, g->monitor, &g->bank, err));
   EMG_TRY(emg_alloc((size_t)shown->n_channels, sizeof *g->variance, &g->variance, err));
   g->n_rooms = omp_get_max_threads();
@@ -144,8 +150,8 @@ static emg_status fit_unit(const emg_model_guide *g, const float *estimate, doub
 // --- proposals ---
 
 // Mean of the signal about the spikes, [n_window][channel]; returns how many lie inside.
-static int64_t average(const emg_guided_signal *shown, const int64_t *spikes, int64_t n,
-                       float *out) {
+int64_t emg_model_guide_average(const emg_guided_signal *shown, const int64_t *spikes, int64_t n,
+                                float *out) {
   const ptrdiff_t size = (ptrdiff_t)shown->n_window * shown->n_channels;
   int64_t n_inside = 0;
 
@@ -245,7 +251,7 @@ static emg_status refine(const emg_model_guide *g, const emg_guided_signal *show
   p->train = (emg_guided_train){0};
   for (int pass = 0; pass < passes && rises; pass++) {
     emg_template template;
-    int64_t n = average(shown, now.spikes, now.n_spikes, w->estimate);
+    int64_t n = emg_model_guide_average(shown, now.spikes, now.n_spikes, w->estimate);
     if (n < spikes_least) {
       break;
     }

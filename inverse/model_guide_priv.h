@@ -32,4 +32,11 @@ typedef struct {
 emg_guide emg_model_guide_as_guide(emg_model_guide *guide);
 void emg_model_guide_free(emg_model_guide *guide);
 
+// The subject as this recording shows it, and the problem of its fits without a metric.
+emg_status emg_model_guide_open(emg_model_guide *guide, const emg_guided_signal *shown,
+                                emg_error *err);
+// Mean of the signal about the spikes, out[n_window][channel]; returns how many lie inside.
+int64_t emg_model_guide_average(const emg_guided_signal *shown, const int64_t *spikes, int64_t n,
+                                float *out);
+
 #endif

@@ -67,6 +67,7 @@ typedef struct emg_decomposition {
   double *detectability;  // height of a unit's spikes over the standard deviation of what is left
                           // of the signal in its source; NULL if unknown
   int32_t *flags;         // of emg_unit_flag; NULL if unknown
+  int32_t *round;         // the search, from 0, that found the unit; NULL if unknown
   uint8_t *locked;        // 1: editing leaves the unit alone; NULL: none is
   emg_array2f source;     // [unit][sample], empty unless kept
   emg_muap_bank muaps;    // spike-triggered averages, n_units 0 if none

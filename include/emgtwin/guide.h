@@ -72,7 +72,8 @@ emg_status emg_guided_covariance(const emg_guided_signal *signal, int n_taps, do
 // Peaks of a source that are spikes, where they are in the source; free(spikes).
 typedef struct {
   int64_t n_spikes, *spikes;
-  double sil, isi_cov;
+  double sil, isi_cov, pnr_db;
+  double detectability;  // mean height over the root mean square of the rest of the source
 } emg_guided_train;
 // Of filters[n][D]. out[n] is zeroed by the caller; on an error some of it may be filled.
 emg_status emg_guided_detect(const emg_guided_signal *signal, const emg_config *config, int n_taps,
@@ -83,6 +84,28 @@ emg_status emg_guided_detect(const emg_guided_signal *signal, const emg_config *
 emg_status emg_decompose_guided(const emg_recording *rec, const emg_config *config,
                                 const emg_guide *guide, const emg_monitor *monitor,
                                 emg_decomposition *out, emg_error *err);
+
+// --- searches of another kind ---
+
+// Something that finds units in the recording by itself: no joint model, nothing is subtracted, and
+// what it finds is not judged. Called by one thread at a time; an error ends the decomposition.
+typedef struct {
+  void *self;
+  // Trains of one search, spikes in the middle of action potentials, the best first. They are freed
+  // by the caller, on errors too: free(spikes) of each, then free(*trains).
+  emg_status (*search)(void *self, const emg_guided_signal *signal, int round,
+                       emg_guided_train **trains, int *n, emg_error *err);
+  // Which trains became units, in the order of the result; all searches' trains are numbered from
+  // 0. The last call.
+  emg_status (*report)(void *self, int n_units, const int *number, emg_error *err);
+} emg_searcher;
+
+// The trains of n_rounds searches but those that agree with an earlier one by more than
+// decompose.duplicate_agreement. out->round says which search found a unit first. Errors as
+// emg_decompose, and those of the searcher.
+emg_status emg_decompose_searched(const emg_recording *rec, const emg_config *config, int n_rounds,
+                                  const emg_searcher *searcher, const emg_monitor *monitor,
+                                  emg_decomposition *out, emg_error *err);
 
 #ifdef __cplusplus
 }

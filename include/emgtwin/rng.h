@@ -30,6 +30,7 @@ typedef enum {
   EMG_RNG_SEARCH = 13,
   EMG_RNG_ACCURACY_CHECK = 14,
   EMG_RNG_UNIT_ZONE = 15,
+  EMG_RNG_LATIN_HYPERCUBE = 16,
 } emg_rng_use;
 
 typedef struct {

@@ -214,10 +214,6 @@ static void another_number_of_channels_is_refused(void **state) {
     assert_int_equal(found.spikes.n_units, 0);
     emg_recording_free(&other);
   }
-  emg_config paper = all.config;
-  paper.invert.mode = EMG_INVERT_PAPER;
-  assert_int_equal(emg_invert(&all.simulation.recording, &paper, NULL, &found, &inversion, NULL),
-                   EMG_ERR_CONFIG);
 }
 
 static void files_hold_an_inversion_to_the_last_bit(void **state) {
