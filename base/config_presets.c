@@ -57,33 +57,35 @@ static const char *const wen2021[] = {
     NULL,
 };
 
-// The setting of Halatsis et al. 2025 on a cylinder: a forearm ring of 10 x 32 electrodes 8 mm
-// apart, 100 units of 3 to 871 fibres 5 to 23 mm deep, all active, intervals of 100 +- 30 ms,
-// velocities with the mean and spread of 3 to 4.5 m/s. The published runs had no noise.
+// The experiment of Halatsis et al. 2025 on a cylinder: a forearm ring of 10 x 32 electrodes 8 mm
+// apart, 100 units around the whole limb, all active, intervals of 100 +- 30 ms, each unit with an
+// innervation zone and a velocity of its own, limits of parameters as they are drawn. The published
+// runs had no noise.
 static const char *const bmiss2025[] = {
     "simulation.duration_s = 10 s",
     "simulation.sampling_rate_hz = 2 kHz",
-    "conductor.muscle_radius_mm = 36 mm",
-    "conductor.fat_thickness_mm = 3.5 mm",
-    "conductor.skin_thickness_mm = 1.2 mm",
+    "conductor.muscle_radius_mm = 38 mm",
     "electrodes.layout = ring",
     "electrodes.rows = 10",
     "electrodes.columns = 32",
+    "electrodes.radius_mm = 1.5 mm",
     "muscle.name = forearm",
     "muscle.region = sector",
     "muscle.sector_width_deg = 360 deg",
-    "muscle.radial_extent_mm = 18 mm",
-    "muscle.fibre_count = 15000",
-    "muscle.innervation_zone_width_mm = 20 mm",
-    "muscle.half_length_1_mm = 80 mm",
-    "muscle.half_length_2_mm = 80 mm",
-    "muscle.tendon_width_mm = 20 mm",
-    "muscle.cv_m_per_s = 3.75 m/s",
-    "muscle.cv_sd_m_per_s = 0.43 m/s",
+    "muscle.radial_extent_mm = 15 mm",
+    "muscle.fibre_count = 17050",
+    "muscle.placement = poisson_disc",
+    "muscle.innervation_zone_law = gaussian",
+    "muscle.innervation_zone_width_mm = 8 mm",
+    "muscle.innervation_zone_unit_sd_mm = 8 mm",
+    "muscle.half_length_1_mm = 66 mm",
+    "muscle.half_length_2_mm = 66 mm",
+    "muscle.cv_m_per_s = 3.95 m/s",
+    "muscle.cv_sd_m_per_s = 0.33 m/s",
+    "muscle.cv_fibre_sd_m_per_s = 0.08 m/s",
     "pool.units = 100",
-    "pool.innervation_min = 3",
-    "pool.innervation_max = 871",
-    "pool.territory_fibres_per_mm2 = 3 1/mm^2",
+    "pool.innervation_ratio = 30",
+    "pool.territory_fibres_per_mm2 = 5 1/mm^2",
     "pool.recruitment_max = 10 %",
     "pool.rate_min_hz = 10 Hz",
     "pool.rate_min_last_hz = 10 Hz",
@@ -92,9 +94,20 @@ static const char *const bmiss2025[] = {
     "pool.rate_gain_hz = 0 Hz",
     "pool.rate_gain_last_hz = 0 Hz",
     "pool.isi_cov = 0.3",
+    "pool.isi_min_ms = 20 ms",
     "drive.profile = constant",
     "drive.level = 50 %",
     "sensor.snr_db = 200 dB",
+    "invert.depth_max_mm = 16 mm",
+    "invert.zone_min_mm = -22 mm",
+    "invert.zone_max_mm = 22 mm",
+    "invert.cv_min_m_per_s = 2.9 m/s",
+    "invert.cv_max_m_per_s = 5 m/s",
+    "invert.tendon_min_mm = -8 mm",
+    "invert.tendon_max_mm = 8 mm",
+    "invert.territory_mean_mm = 2.8 mm",
+    "invert.territory_sd_mm = 1.5 mm",
+    "invert.territory_max_mm = 7 mm",
     NULL,
 };
 
@@ -263,8 +276,8 @@ static const preset_row presets[] = {
      "at 25 % of maximum, 60 single-differential channels, 80 s",
      1, wen2021},
     {"bmiss2025",
-     "after Halatsis et al. 2025: 100 units all active under a ring of 10 x 32 electrodes, 10 s at "
-     "2 kHz, no noise",
+     "after Halatsis et al. 2025: 100 units all active under a ring of 10 x 32 electrodes, each "
+     "with its own innervation zone, 10 s at 2 kHz, no noise",
      1, bmiss2025},
     {"bmiss_short",
      "5 s of 60 units that all fire 8 to 13 times a second under a 13 x 5 grid, each with its "

@@ -21,10 +21,11 @@ static struct {
 } all;
 
 static emg_config few_units(void) {
-  static const char *const sets[] = {"simulation.duration_s=2 s",  "pool.units=12",
-                                     "electrodes.columns=4",       "invert.mode=paper",
-                                     "invert.paper_probes=120",    "invert.paper_starts=16",
-                                     "invert.paper_repetitions=2", "invert.paper_taps=8"};
+  static const char *const sets[] = {"simulation.duration_s=2 s", "pool.units=12",
+                                     "electrodes.columns=4",      "invert.mode=paper",
+                                     "invert.paper_probes=120",   "invert.paper_starts=16",
+                                     "decompose.filter_ms=0",     "invert.paper_repetitions=2",
+                                     "invert.paper_taps=8"};
   emg_config config;
   emg_error err = {0};
 
