@@ -25,7 +25,7 @@ static emg_config few_units(void) {
                                      "electrodes.columns=4",      "invert.mode=paper",
                                      "invert.paper_probes=120",   "invert.paper_starts=16",
                                      "decompose.filter_ms=0",     "invert.paper_repetitions=2",
-                                     "invert.paper_taps=8"};
+                                     "invert.paper_taps=6"};
   emg_config config;
   emg_error err = {0};
 
