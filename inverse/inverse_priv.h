@@ -57,6 +57,9 @@ typedef struct {
   double rate_hz;
   float *kernel;  // [n_potential][stride], column max_shift at row 0 of the window
   float *mix;     // [n_channels][n_electrodes]
+  // the electrodes of channel c are electrode[first[c] .. first[c + 1] - 1]; NULL: too many
+  int *first, *electrode;
+  float *weight;
 } emg_view;
 
 // EMG_ERR_ARG: sizes that are not positive, a channel the montage does not have.

@@ -66,6 +66,35 @@ done:
   return status;
 }
 
+// Most montages use few electrodes a channel, which are then listed.
+static emg_status list_electrodes(emg_view *view, emg_error *err) {
+  const int few = 8;
+  const ptrdiff_t n_electrodes = view->n_electrodes, size = view->n_channels * n_electrodes;
+  int n = 0;
+
+  for (ptrdiff_t i = 0; i < size; i++) {
+    n += view->mix[i] != 0;
+  }
+  if (n > few * view->n_channels) {
+    return EMG_OK;
+  }
+  EMG_TRY(emg_alloc((size_t)view->n_channels + 1, sizeof *view->first, &view->first, err));
+  EMG_TRY(emg_alloc((size_t)n + 1, sizeof *view->electrode, &view->electrode, err));
+  EMG_TRY(emg_alloc((size_t)n + 1, sizeof *view->weight, &view->weight, err));
+  n = 0;
+  for (int c = 0; c < view->n_channels; c++) {
+    for (int e = 0; e < n_electrodes; e++) {
+      float weight = view->mix[c * n_electrodes + e];
+      if (weight != 0) {
+        view->electrode[n] = e;
+        view->weight[n++] = weight;
+      }
+    }
+    view->first[c + 1] = n;
+  }
+  return EMG_OK;
+}
+
 emg_status emg_view_create(const emg_view_source *source, emg_view *out, emg_error *err) {
   const emg_array2d *weights = source->weights;
   emg_status status;
@@ -92,6 +121,7 @@ emg_status emg_view_create(const emg_view_source *source, emg_view *out, emg_err
       out->mix[(ptrdiff_t)i * out->n_electrodes + e] = (float)(scale * row[e]);
     }
   }
+  EMG_TRY_DONE(list_electrodes(out, err));
 done:
   if (status != EMG_OK) {
     emg_view_free(out);
@@ -102,7 +132,33 @@ done:
 void emg_view_free(emg_view *view) {
   free(view->kernel);
   free(view->mix);
+  free(view->first);
+  free(view->electrode);
+  free(view->weight);
   *view = (emg_view){0};
+}
+
+// Channels of one potential [electrode][window] as [window][channel], a few rows at a time so that
+// both stay in the cache.
+static void mix_few(const emg_view *view, const float *potential, float *out) {
+  enum { ROWS = 16 };
+  const int n_window = view->n_window, n_channels = view->n_channels;
+
+  for (int begin = 0; begin < n_window; begin += ROWS) {
+    int end = begin + ROWS < n_window ? begin + ROWS : n_window;
+    for (int c = 0; c < n_channels; c++) {
+      float sum[ROWS] = {0};
+      for (int k = view->first[c]; k < view->first[c + 1]; k++) {
+        const float *from = potential + (ptrdiff_t)view->electrode[k] * n_window;
+        for (int row = begin; row < end; row++) {
+          sum[row - begin] += view->weight[k] * from[row];
+        }
+      }
+      for (int row = begin; row < end; row++) {
+        out[(ptrdiff_t)row * n_channels + c] = sum[row - begin];
+      }
+    }
+  }
 }
 
 void emg_view_apply(const emg_view *view, int n, const float *potentials, int shift, float *room,
@@ -113,8 +169,13 @@ void emg_view_apply(const emg_view *view, int n, const float *potentials, int sh
   emg_sgemm(0, 0, n * n_electrodes, n_window, view->n_potential, 1, potentials, view->n_potential,
             view->kernel + view->max_shift - shift, view->stride, 0, room, n_window);
   for (int i = 0; i < n; i++) {
-    emg_sgemm(1, 1, n_window, n_channels, n_electrodes, 1,
-              room + (ptrdiff_t)i * n_electrodes * n_window, n_window, view->mix, n_electrodes, 0,
-              out + (ptrdiff_t)i * n_window * n_channels, n_channels);
+    const float *potential = room + (ptrdiff_t)i * n_electrodes * n_window;
+    float *seen = out + (ptrdiff_t)i * n_window * n_channels;
+    if (view->first) {
+      mix_few(view, potential, seen);
+    } else {
+      emg_sgemm(1, 1, n_window, n_channels, n_electrodes, 1, potential, n_window, view->mix,
+                n_electrodes, 0, seen, n_channels);
+    }
   }
 }
