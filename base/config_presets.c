@@ -108,6 +108,14 @@ static const char *const bmiss2025[] = {
     "invert.territory_mean_mm = 2.8 mm",
     "invert.territory_sd_mm = 1.5 mm",
     "invert.territory_max_mm = 7 mm",
+    "benchmark.question = How many of 100 units under a ring of 320 electrodes are found, and how "
+    "right are their parameters, from no noise to 0 dB?",
+    "benchmark.axes = sensor.snr_db = 200 dB | 30 dB | 20 dB | 10 dB | 0 dB",
+    "benchmark.methods = ckc invert paper oracle",
+    "benchmark.seeds = 2",
+    "benchmark.smoke = simulation.duration_s = 2 s; pool.units = 6; muscle.fibre_count = 900;"
+    " electrodes.rows = 4; electrodes.columns = 10; invert.probes = 256; invert.probes_kept = 40;"
+    " invert.rounds = 1",
     NULL,
 };
 
@@ -176,6 +184,43 @@ static const char *const bmiss_short[] = {
     "drive.profile = constant",
     "drive.level = 50 %",
     "sensor.snr_db = 20 dB",
+    "benchmark.question = Do seconds of recording yield more units to a model of the subject than "
+    "to "
+    "blind methods, and how right are its parameters?",
+    "benchmark.axes = simulation.duration_s = 2 s | 5 s | 10 s | 20 s;"
+    " sensor.snr_db = 10 dB | 20 dB | 30 dB",
+    "benchmark.methods = cbss ckc ckc_short invert oracle",
+    "benchmark.reference = ckc ckc_short",
+    "benchmark.seeds = 6",
+    "benchmark.cell_seeds = 3",
+    "benchmark.cells ="
+    " fat +1 mm: told conductor.fat_thickness_mm = 4 mm;"
+    " fat -1 mm: told conductor.fat_thickness_mm = 2 mm;"
+    " fat unknown: told conductor.fat_thickness_mm = 4 mm, told invert.fat = estimated;"
+    " anisotropy +30 %: told conductor.muscle_axial_s_per_m = 0.65;"
+    " anisotropy -30 %: told conductor.muscle_axial_s_per_m = 0.35;"
+    " action potential 20 % wider: told fibre.length_scale_mm = 1.2 mm;"
+    " action potential 20 % narrower: told fibre.length_scale_mm = 0.8 mm;"
+    " fat, anisotropy and width together: told conductor.fat_thickness_mm = 4 mm,"
+    " told conductor.muscle_axial_s_per_m = 0.65, told fibre.length_scale_mm = 1.2 mm;"
+    " other conductivities: told conductor.muscle_axial_s_per_m = 0.4,"
+    " told conductor.muscle_transverse_s_per_m = 0.09, told conductor.fat_axial_s_per_m = 0.04,"
+    " told conductor.fat_transverse_s_per_m = 0.04;"
+    " tendons +10 mm: told muscle.half_length_1_mm = 76 mm, told muscle.half_length_2_mm = 76 mm;"
+    " electrodes off by 0.3 mm: simulate electrodes.jitter_mm = 0.3 mm;"
+    " grid turned by 5 deg: simulate electrodes.rotation_deg = 5 deg;"
+    " grid turned by 10 deg: simulate electrodes.rotation_deg = 10 deg;"
+    " grid turned by 5 deg, estimated: simulate electrodes.rotation_deg = 5 deg,"
+    " told invert.rotation = estimated;"
+    " grid turned by 10 deg, estimated: simulate electrodes.rotation_deg = 10 deg,"
+    " told invert.rotation = estimated;"
+    " turned by 5 deg and off by 0.3 mm, estimated: simulate electrodes.rotation_deg = 5 deg,"
+    " simulate electrodes.jitter_mm = 0.3 mm, told invert.rotation = estimated;"
+    " paper: benchmark.methods = ckc ckc_short invert paper;"
+    " online from 2 s: simulation.duration_s = 2 s,"
+    " benchmark.methods = ckc_online ckc_short_online invert_online;"
+    " online from 5 s: simulation.duration_s = 5 s,"
+    " benchmark.methods = ckc_online ckc_short_online invert_online",
     NULL,
 };
 

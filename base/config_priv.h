@@ -50,6 +50,8 @@ emg_status emg_config_values_check(const emg_config *config, emg_error *err);
 // Append one element to a list key. EMG_LIST_MAX elements at most.
 bool emg_config_list_append(const emg_config_key *key, const char *text, emg_list *list,
                             emg_reason *reason);
+// Append one line to a list of texts, blanks around it cut off. EMG_TEXTS_MAX lines at most.
+bool emg_config_texts_append(const char *text, emg_texts *texts, emg_reason *reason);
 // Write a value as YAML that reads back the same.
 void emg_config_value_print(const emg_config_key *key, const void *values, FILE *out);
 

@@ -99,28 +99,41 @@ static void read_scalar(reader *r, const emg_config_section *section, const emg_
   r->sets_file = r->sets_file || emg_config_key_is_path(key);
 }
 
+// One element of a list key; `values` is the list that grows.
+static bool append(const emg_config_key *key, const char *text, void *values, emg_reason *reason) {
+  return key->type == EMG_KEY_TEXTS ? emg_config_texts_append(text, values, reason)
+                                    : emg_config_list_append(key, text, values, reason);
+}
+
 static void read_list(reader *r, const emg_config_section *section, const emg_config_key *key,
                       int first, int end) {
-  emg_list list = {0};
+  union {
+    emg_list numbers;
+    emg_texts texts;
+  } list;
+  const bool is_texts = key->type == EMG_KEY_TEXTS;
 
+  memset(&list, 0, sizeof list);
   while (next(r) && !is_end(r)) {
     emg_reason reason;
     const char *text = NULL;
     if (type(r) == YAML_SCALAR_EVENT) {
       text = scalar_text(r);
     } else {
-      NOTE(r, mark_of(r), "%s.%s is a list of numbers", section->name, key->name);
+      NOTE(r, mark_of(r), "%s.%s is a list of %s", section->name, key->name,
+           is_texts ? "texts" : "numbers");
       skip_node(r);
     }
-    if (text && !emg_config_list_append(key, text, &list, &reason)) {
+    if (text && !append(key, text, &list, &reason)) {
       NOTE(r, mark_of(r), "%s.%s: %s", section->name, key->name, reason.text);
       // one finding is enough for a list that is too long
-      r->source.is_over = r->source.is_over || list.n >= EMG_LIST_MAX;
+      bool is_full = is_texts ? list.texts.n >= EMG_TEXTS_MAX : list.numbers.n >= EMG_LIST_MAX;
+      r->source.is_over = r->source.is_over || is_full;
     }
   }
   for (int i = first; i < end; i++) {
     char *values = emg_config_entry(&r->config, section, i);
-    memcpy(values + key->offset, &list, sizeof list);
+    memcpy(values + key->offset, &list, is_texts ? sizeof list.texts : sizeof list.numbers);
   }
 }
 
@@ -128,7 +141,8 @@ static void read_value(reader *r, const emg_config_section *section, const emg_c
                        int first, int end) {
   if (type(r) == YAML_SCALAR_EVENT) {
     read_scalar(r, section, key, first, end);
-  } else if (type(r) == YAML_SEQUENCE_START_EVENT && key->type == EMG_KEY_LIST) {
+  } else if (type(r) == YAML_SEQUENCE_START_EVENT &&
+             (key->type == EMG_KEY_LIST || key->type == EMG_KEY_TEXTS)) {
     read_list(r, section, key, first, end);
   } else if (type(r) != YAML_ALIAS_EVENT) {
     NOTE(r, mark_of(r), "%s.%s is a single value, not a %s", section->name, key->name,

@@ -24,6 +24,7 @@ enum {
 #define FALLBACK_BOOL(value, written) written
 #define FALLBACK_TEXT(value, written) value
 #define FALLBACK_LIST(value, written) value
+#define FALLBACK_TEXTS(value, written) value
 
 // In a key's row: is its section repeatable?
 enum {

@@ -113,3 +113,33 @@ emg_status emg_config_set(emg_config *config, const char *assignment, emg_error 
   *equals = '\0';
   return assign(config, trim(copy), trim(equals + 1), err);
 }
+
+// --- back to text ---
+
+emg_status emg_config_get(const emg_config *config, const char *path, char **text, emg_error *err) {
+  const emg_config_key *key = emg_config_find(path, NULL);
+  size_t size;
+
+  *text = NULL;
+  if (!key) {
+    return emg_fail(err, EMG_ERR_CONFIG, "there is no key %s", emg_quote(path).text);
+  }
+  const char *values = emg_config_entry_const(config, emg_config_section_find(key->section), 0);
+  FILE *out = open_memstream(text, &size);
+  if (out && key->type == EMG_KEY_TEXT) {
+    fputs(values + key->offset, out);
+  } else if (out && key->type == EMG_KEY_TEXTS) {
+    const emg_texts *texts = (const void *)(values + key->offset);
+    for (int i = 0; i < texts->n; i++) {
+      fprintf(out, "%s%s", i ? "; " : "", texts->values[i]);
+    }
+  } else if (out) {
+    emg_config_value_print(key, values, out);
+  }
+  if (!out || fclose(out) != 0) {
+    free(*text);
+    *text = NULL;
+    return emg_fail(err, EMG_ERR_MEMORY, "not enough memory for the value of %s", path);
+  }
+  return EMG_OK;
+}

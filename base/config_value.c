@@ -211,6 +211,46 @@ static bool parse_list(const emg_config_key *key, const char *text, emg_list *va
   return true;
 }
 
+bool emg_config_texts_append(const char *text, emg_texts *texts, emg_reason *reason) {
+  const char *at = text + strspn(text, " \t"), *end = at + strlen(at);
+
+  while (end > at && (end[-1] == ' ' || end[-1] == '\t')) {
+    end--;
+  }
+  size_t length = (size_t)(end - at);
+  if (texts->n >= EMG_TEXTS_MAX) {
+    return refuse(reason, "the list has more than %d lines", EMG_TEXTS_MAX);
+  }
+  if (length == 0 || length >= EMG_ENTRY_MAX) {
+    return refuse(reason, "a line has %zu bytes, 1 to %d are taken", length, EMG_ENTRY_MAX - 1);
+  }
+  if (memchr(at, ';', length) || !emg_text_is_line(at, length)) {
+    return refuse(reason, "%s is not one line of UTF-8 text without ';'", emg_quote(at).text);
+  }
+  memcpy(texts->values[texts->n++], at, length);
+  return true;
+}
+
+// "a = 1 | 2; b = 3", as given with --set and in the defaults.
+static bool parse_texts(const char *text, emg_texts *value, emg_reason *reason) {
+  emg_texts texts = {0};
+  char line[EMG_ENTRY_MAX + 2];
+  const char *at = text + strspn(text, " \t");
+
+  while (*at) {
+    size_t length = strcspn(at, ";"), kept = length < sizeof line ? length : sizeof line - 1;
+    memcpy(line, at, kept);
+    line[kept] = '\0';
+    if (!emg_config_texts_append(line, &texts, reason)) {
+      return false;
+    }
+    at += length + (at[length] == ';');
+    at += strspn(at, " \t");
+  }
+  *value = texts;
+  return true;
+}
+
 bool emg_config_value_parse(const emg_config_key *key, const char *text, void *values,
                             emg_reason *reason) {
   void *value = (char *)values + key->offset;
@@ -228,6 +268,8 @@ bool emg_config_value_parse(const emg_config_key *key, const char *text, void *v
       return parse_text(text, value, reason);
     case EMG_KEY_LIST:
       return parse_list(key, text, value, reason);
+    case EMG_KEY_TEXTS:
+      return parse_texts(text, value, reason);
     case EMG_KEY_CHOICE:
       return parse_choice(key, text, value, reason);
   }
@@ -256,6 +298,24 @@ static bool check_list(const emg_config_key *key, const emg_list *list, emg_reas
   return true;
 }
 
+static bool is_kept_line(const char *text, size_t size) {
+  const char *end = memchr(text, '\0', size);
+  return end && emg_text_is_line(text, (size_t)(end - text));
+}
+
+static bool check_texts(const emg_texts *texts, emg_reason *reason) {
+  if (texts->n < 0 || texts->n > EMG_TEXTS_MAX) {
+    return refuse(reason, "a list of %d lines, at most %d are kept", texts->n, EMG_TEXTS_MAX);
+  }
+  for (int i = 0; i < texts->n; i++) {
+    const char *line = texts->values[i];
+    if (!is_kept_line(line, EMG_ENTRY_MAX) || line[0] == '\0' || strchr(line, ';')) {
+      return refuse(reason, "line %d is not one of UTF-8 text without ';'", i + 1);
+    }
+  }
+  return true;
+}
+
 static bool check_value(const emg_config_key *key, const void *values, emg_reason *reason) {
   const char *value = (const char *)values + key->offset;
 
@@ -266,11 +326,11 @@ static bool check_value(const emg_config_key *key, const void *values, emg_reaso
       return check_range(key, *(const int *)value, reason);
     case EMG_KEY_LIST:
       return check_list(key, (const emg_list *)value, reason);
-    case EMG_KEY_TEXT: {
-      const char *end = memchr(value, '\0', EMG_TEXT_MAX);
-      return (end && emg_text_is_line(value, (size_t)(end - value))) ||
+    case EMG_KEY_TEXTS:
+      return check_texts((const emg_texts *)value, reason);
+    case EMG_KEY_TEXT:
+      return is_kept_line(value, EMG_TEXT_MAX) ||
              refuse(reason, "not one line of UTF-8 text of at most %d bytes", EMG_TEXT_MAX - 1);
-    }
     case EMG_KEY_CHOICE: {
       int index = *(const int *)value, n = count_choices(key->choices);
       return (index >= 0 && index < n) ||
@@ -334,6 +394,15 @@ static void print_list(const emg_list *list, FILE *out) {
   fputc(']', out);
 }
 
+static void print_texts(const emg_texts *texts, FILE *out) {
+  fputc('[', out);
+  for (int i = 0; i < texts->n; i++) {
+    fputs(i ? ", " : "", out);
+    print_text(texts->values[i], out);
+  }
+  fputc(']', out);
+}
+
 static void print_choice(const char *choices, int index, FILE *out) {
   while (index-- > 0) {
     choices = strchr(choices, '|') + 1;
@@ -362,6 +431,9 @@ void emg_config_value_print(const emg_config_key *key, const void *values, FILE 
       return;
     case EMG_KEY_LIST:
       print_list(value, out);
+      return;
+    case EMG_KEY_TEXTS:
+      print_texts(value, out);
       return;
     case EMG_KEY_CHOICE:
       print_choice(key->choices, *(const int *)value, out);

@@ -30,6 +30,9 @@ static void print_domain(const emg_config_key *key, const char *separator, FILE 
     case EMG_KEY_TEXT:
       fputs("text", out);
       return;
+    case EMG_KEY_TEXTS:
+      fputs("list of texts", out);
+      return;
     case EMG_KEY_U64:
       fputs("whole number from 0", out);
       return;

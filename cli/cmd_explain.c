@@ -8,9 +8,13 @@
 
 static const char *type_name(emg_key_type type) {
   static const char *const names[] = {
-      [EMG_KEY_F64] = "number",       [EMG_KEY_I32] = "whole number",
-      [EMG_KEY_U64] = "whole number", [EMG_KEY_BOOL] = "true or false",
-      [EMG_KEY_TEXT] = "text",        [EMG_KEY_LIST] = "list of numbers",
+      [EMG_KEY_F64] = "number",
+      [EMG_KEY_I32] = "whole number",
+      [EMG_KEY_U64] = "whole number",
+      [EMG_KEY_BOOL] = "true or false",
+      [EMG_KEY_TEXT] = "text",
+      [EMG_KEY_LIST] = "list of numbers",
+      [EMG_KEY_TEXTS] = "list of texts, or one text with ; between them",
       [EMG_KEY_CHOICE] = "choice",
   };
   return names[type];

@@ -12,6 +12,7 @@ extern const cli_command cli_decompose_command;
 extern const cli_command cli_invert_command;
 extern const cli_command cli_edit_command;
 extern const cli_command cli_score_command;
+extern const cli_command cli_benchmark_command;
 extern const cli_command cli_convert_command;
 extern const cli_command cli_track_command;
 extern const cli_command cli_report_command;

@@ -166,9 +166,18 @@ static int64_t last_sample(const emg_spikes *trains) {
 }
 
 static void find_closest(const scoring *s, emg_score_pair *pair) {
-  pair->closest = -1;
+  double most = 0;
+
+  pair->closest = pair->most_recalled = -1;
   for (int t = 0; t < s->truth->n_units; t++) {
     double roa = agreement_of(s, pair->estimated, t)->roa;
+    int64_t n_true = emg_spikes_count(s->truth, t);
+    double recall =
+        n_true > 0 ? (double)agreement_of(s, pair->estimated, t)->n_common / (double)n_true : 0;
+    if (recall > most) {
+      pair->most_recalled = t;
+      most = recall;
+    }
     if (roa > pair->closest_roa) {
       pair->closest = t;
       pair->closest_roa = roa;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include <emgtwin/rng.h>
+
 #include "electrodes_priv.h"
 
 enum { MISSING = 1 };
@@ -69,6 +71,16 @@ static emg_electrode on_ring(const struct emg_config_electrodes *e, double skin_
       .z_m = 1e-3 * (e->centre_z_mm + e->row_pitch_mm * (row - 0.5 * (e->rows - 1))),
       .row = row,
       .column = column};
+}
+
+// Where the electrode lies instead, as on a grid that was cut or put on not quite straight.
+static void jitter(const emg_config *config, double skin_radius_m, emg_electrode *electrode) {
+  const struct emg_config_electrodes *e = &config->electrodes;
+  uint32_t place = (uint32_t)(electrode->row * e->columns + electrode->column);
+  emg_rng rng = emg_rng_stream(config->simulation.seed, EMG_RNG_ELECTRODES, place, 0);
+
+  electrode->z_m += 1e-3 * e->jitter_mm * emg_rng_gaussian(&rng);
+  electrode->theta_rad += 1e-3 * e->jitter_mm * emg_rng_gaussian(&rng) / skin_radius_m;
 }
 
 // A grid must not lap over itself: its extent around the limb stays below the circumference.
@@ -168,6 +180,10 @@ static emg_status place(const emg_config *config, const emg_conductor *conductor
     if (!is_in_muscle(conductor, out)) {
       return fail_depth(e, conductor, behind_mm, err);
     }
+    return EMG_OK;
+  }
+  if (e->jitter_mm > 0) {
+    jitter(config, skin_radius_m, out);
   }
   return EMG_OK;
 }

@@ -15,11 +15,19 @@ extern "C" {
 #define EMG_MUSCLES_MAX 16
 #define EMG_LIST_MAX 256
 #define EMG_TEXT_MAX 160
+#define EMG_TEXTS_MAX 32
+#define EMG_ENTRY_MAX 240
 
 typedef struct {
   int n;
   double values[EMG_LIST_MAX];
 } emg_list;
+
+// Lines of text without ';', which separates them where they are written as one text.
+typedef struct {
+  int n;
+  char values[EMG_TEXTS_MAX][EMG_ENTRY_MAX];
+} emg_texts;
 
 typedef double emg_type_F64;
 typedef int emg_type_I32;
@@ -27,6 +35,7 @@ typedef uint64_t emg_type_U64;
 typedef bool emg_type_BOOL;
 typedef char emg_type_TEXT[EMG_TEXT_MAX];
 typedef emg_list emg_type_LIST;
+typedef emg_texts emg_type_TEXTS;
 
 // Choices, numbered as in config_fields.def.
 enum { EMG_ENGINE_FAST, EMG_ENGINE_EXACT };
@@ -92,6 +101,7 @@ typedef struct {
   struct emg_config_decompose decompose;
   struct emg_config_score score;
   struct emg_config_invert invert;
+  struct emg_config_benchmark benchmark;
   char directory[1024];  // where a relative drive.file starts: the folder of the file that set it;
                          // "" is the working directory
 } emg_config;
@@ -104,6 +114,7 @@ typedef enum {
   EMG_KEY_BOOL,
   EMG_KEY_TEXT,
   EMG_KEY_LIST,
+  EMG_KEY_TEXTS,
   EMG_KEY_CHOICE
 } emg_key_type;
 
@@ -147,6 +158,9 @@ emg_status emg_config_parse(const char *text, size_t length, const char *name, e
 // index it holds for every muscle. EMG_ERR_ARG if it is no assignment, EMG_ERR_CONFIG for what it
 // says.
 emg_status emg_config_set(emg_config *config, const char *assignment, emg_error *err);
+// Value of "section.key" (of the first muscle) as text that emg_config_set takes, malloc'ed.
+// EMG_ERR_CONFIG if there is no such key.
+emg_status emg_config_get(const emg_config *config, const char *path, char **text, emg_error *err);
 // Relations between keys ("the least rate is above the largest"), and the range of each value.
 // Called by read and parse's callers once all layers are in. What needs geometry is checked where
 // it is made (emg_conductor_create, emg_electrodes_create, emg_montage_create, emg_model_create).

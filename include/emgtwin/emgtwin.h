@@ -8,6 +8,7 @@
 #define EMG_VERSION "0.1.0"
 
 #include <emgtwin/array.h>
+#include <emgtwin/benchmark.h>
 #include <emgtwin/conductor.h>
 #include <emgtwin/config.h>
 #include <emgtwin/convert.h>

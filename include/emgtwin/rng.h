@@ -31,6 +31,8 @@ typedef enum {
   EMG_RNG_ACCURACY_CHECK = 14,
   EMG_RNG_UNIT_ZONE = 15,
   EMG_RNG_LATIN_HYPERCUBE = 16,
+  EMG_RNG_BOOTSTRAP = 24,
+  EMG_RNG_ELECTRODES = 25,
 } emg_rng_use;
 
 typedef struct {

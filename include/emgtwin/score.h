@@ -42,6 +42,7 @@ typedef struct {
   double chance_roa;   // expected of two unrelated trains of these rates at the best lag
   int closest;         // true unit it agrees best with, matched to it or not; -1 if none
   double closest_roa;
+  int most_recalled;  // true unit of whose discharges it holds the largest part; -1 if of none
   bool is_duplicate;  // unmatched, but repeats a true unit that is matched to another
 } emg_score_pair;
 

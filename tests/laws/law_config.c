@@ -65,6 +65,20 @@ static void draw_value(emg_rng *rng, const emg_config_key *key, void *values) {
       memcpy(value, &list, sizeof list);
       return;
     }
+    case EMG_KEY_TEXTS: {
+      emg_texts texts = {.n = draw_below(rng, 5)};
+      for (int i = 0; i < texts.n; i++) {
+        char text[EMG_TEXT_MAX];
+        draw_text(rng, text);
+        for (char *at = text; *at; at++) {
+          *at = *at == ';' ? ',' : *at;
+        }
+        // blanks at the ends are not kept
+        snprintf(texts.values[i], sizeof texts.values[i], "(%s)", text);
+      }
+      memcpy(value, &texts, sizeof texts);
+      return;
+    }
     case EMG_KEY_CHOICE: {
       int n = 1;
       for (const char *at = key->choices; *at; at++) {
