@@ -142,5 +142,8 @@ emg_status emg_h5_set_i64(emg_h5 *file, const char *object, const char *name, in
                           emg_error *err);
 emg_status emg_h5_set_text(emg_h5 *file, const char *object, const char *name, const char *text,
                            emg_error *err);
+// n texts, each of at most `width` bytes and `stride` bytes apart, as one attribute.
+emg_status emg_h5_set_names(emg_h5 *file, const char *object, const char *name, int n, size_t width,
+                            size_t stride, const char *names, emg_error *err);
 
 #endif

@@ -360,31 +360,39 @@ emg_status emg_h5_write_text(emg_h5 *file, const char *path, const char *text, e
   return write_strings(file, path, H5Screate(H5S_SCALAR), strlen(text), text, err);
 }
 
+// Texts side by side, all as long as the longest.
+static emg_status pack_names(int n, size_t width, size_t stride, const char *names, size_t *longest,
+                             char **packed, emg_error *err) {
+  *longest = 1;
+  for (int i = 0; i < n; i++) {
+    size_t length = strnlen(names + (size_t)i * stride, width);
+    *longest = length > *longest ? length : *longest;
+  }
+  EMG_TRY(emg_alloc((size_t)n + 1, *longest, packed, err));
+  for (int i = 0; i < n; i++) {
+    const char *name = names + (size_t)i * stride;
+    memcpy(*packed + (size_t)i * *longest, name, strnlen(name, width));
+  }
+  return EMG_OK;
+}
+
 emg_status emg_h5_write_names(emg_h5 *file, const char *path, int n, size_t width, size_t stride,
                               const char *names, emg_error *err) {
   hsize_t extent = (hsize_t)n;
-  size_t longest = 1;
+  size_t longest;
   char *packed;
 
-  for (int i = 0; i < n; i++) {
-    size_t length = strnlen(names + (size_t)i * stride, width);
-    longest = length > longest ? length : longest;
-  }
-  EMG_TRY(emg_alloc((size_t)n + 1, longest, &packed, err));
-  for (int i = 0; i < n; i++) {
-    const char *name = names + (size_t)i * stride;
-    memcpy(packed + (size_t)i * longest, name, strnlen(name, width));
-  }
+  EMG_TRY(pack_names(n, width, stride, names, &longest, &packed, err));
   emg_status status =
       write_strings(file, path, H5Screate_simple(1, &extent, NULL), longest, packed, err);
   free(packed);
   return status;
 }
 
-// Set an attribute on a dataset or group.
-static emg_status set_attribute(emg_h5 *file, const char *object, const char *name, hid_t file_type,
-                                hid_t memory_type, const void *value, emg_error *err) {
-  hid_t space = H5Screate(H5S_SCALAR);
+// Set an attribute on a dataset or group; `space` is closed.
+static emg_status set_attribute(emg_h5 *file, const char *object, const char *name, hid_t space,
+                                hid_t file_type, hid_t memory_type, const void *value,
+                                emg_error *err) {
   hid_t target = H5Oopen(file->id, object[0] ? object : "/", H5P_DEFAULT);
   hid_t attribute =
       target < 0 ? -1 : H5Acreate2(target, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT);
@@ -402,12 +410,14 @@ static emg_status set_attribute(emg_h5 *file, const char *object, const char *na
 
 emg_status emg_h5_set_f64(emg_h5 *file, const char *object, const char *name, double value,
                           emg_error *err) {
-  return set_attribute(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, err);
+  return set_attribute(file, object, name, H5Screate(H5S_SCALAR), H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
+                       &value, err);
 }
 
 emg_status emg_h5_set_i64(emg_h5 *file, const char *object, const char *name, int64_t value,
                           emg_error *err) {
-  return set_attribute(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, err);
+  return set_attribute(file, object, name, H5Screate(H5S_SCALAR), H5T_STD_I64LE, H5T_NATIVE_INT64,
+                       &value, err);
 }
 
 emg_status emg_h5_set_text(emg_h5 *file, const char *object, const char *name, const char *text,
@@ -417,7 +427,23 @@ emg_status emg_h5_set_text(emg_h5 *file, const char *object, const char *name, c
   // variable length: h5py then gives str, not bytes
   H5Tset_size(type, H5T_VARIABLE);
   H5Tset_cset(type, H5T_CSET_UTF8);
-  emg_status status = set_attribute(file, object, name, type, type, &text, err);
+  emg_status status =
+      set_attribute(file, object, name, H5Screate(H5S_SCALAR), type, type, &text, err);
   H5Tclose(type);
+  return status;
+}
+
+emg_status emg_h5_set_names(emg_h5 *file, const char *object, const char *name, int n, size_t width,
+                            size_t stride, const char *names, emg_error *err) {
+  hsize_t extent = (hsize_t)n;
+  size_t longest;
+  char *packed;
+
+  EMG_TRY(pack_names(n, width, stride, names, &longest, &packed, err));
+  hid_t type = fixed_string(longest);
+  emg_status status = set_attribute(file, object, name, H5Screate_simple(1, &extent, NULL), type,
+                                    type, packed, err);
+  H5Tclose(type);
+  free(packed);
   return status;
 }

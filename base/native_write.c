@@ -8,7 +8,7 @@
 
 #include "native_priv.h"
 #include "native_signals.h"
-#include "system.h"
+#include "provenance.h"
 
 // What is written, and how.
 typedef struct {
@@ -184,24 +184,6 @@ static emg_status write_truth(const writing *w, const emg_truth *truth,
   return write_signal(w, "truth/fault", signals->fault, EMG_H5_U8, NULL, err);
 }
 
-static emg_status write_provenance(emg_h5 *file, const emg_provenance *p, emg_error *err) {
-  const struct {
-    const char *path, *text;
-  } rows[] = {{"provenance/config_yaml", p->config_yaml},
-              {"provenance/command", p->command},
-              {"provenance/input_sha256", p->input_sha256},
-              {"provenance/version", p->version ? p->version : emg_version()},
-              {"provenance/cpu", p->cpu ? p->cpu : emg_cpu_name()},
-              {"provenance/blas", p->blas ? p->blas : emg_blas_name()}};
-
-  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-    if (rows[i].text) {
-      EMG_TRY(emg_h5_write_text(file, rows[i].path, rows[i].text, err));
-    }
-  }
-  return emg_h5_write_u64(file, "provenance/seed", p->seed, err);
-}
-
 // Sampling rate of the file: of the recording, else of its spike trains.
 static double rate_of(const emg_file_contents *c) {
   if (c->recording) {
@@ -236,7 +218,7 @@ static emg_status write_contents(const writing *w, const emg_file_contents *c,
     EMG_TRY(emg_native_write_inversion(file, c->inversion, err));
   }
   if (c->provenance) {
-    EMG_TRY(write_provenance(file, c->provenance, err));
+    EMG_TRY(emg_provenance_write(file, c->provenance, err));
   }
   return EMG_OK;
 }
