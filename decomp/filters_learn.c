@@ -69,43 +69,12 @@ static void scale_signal(learner *l) {
 }
 
 static emg_status filter_recording(learner *l, const emg_recording *rec, emg_error *err) {
-  emg_signal *x = &l->signal;
   emg_filter filter;
-  double *state;
 
   EMG_TRY(emg_filters_band(l->config->band_low_hz, l->config->band_high_hz, l->config->notch_hz,
                            rec->rate_hz, &filter, err));
-  for (int64_t i = 0; i < x->n_samples; i++) {
-    float *row = emg_signal_row(x, i);
-    for (int c = 0; c < x->n_channels; c++) {
-      row[c] = emg_row2f(&rec->data, l->channel[c])[i];
-    }
-  }
-  EMG_TRY(emg_alloc(emg_filter_state_size(&filter, x->n_channels), sizeof *state, &state, err));
-  emg_filter_rows_start(&filter, x->n_channels, x->rows, state);
-  emg_filter_rows(&filter, x->n_channels, x->n_samples, state, x->rows);
-  free(state);
+  EMG_TRY(emg_filter_channels(rec, l->channel, &filter, &l->signal, err));
   scale_signal(l);
-  return EMG_OK;
-}
-
-// The channels that were found good; without findings, those that are by the same rules.
-static emg_status choose_channels(learner *l, const emg_recording *rec, const emg_config *config,
-                                  const emg_channel_finding *finding, int *n, emg_error *err) {
-  emg_prepared prepared = {.channel = NULL};
-
-  EMG_TRY(emg_alloc((size_t)rec->data.n_rows, sizeof *l->channel, &l->channel, err));
-  if (!finding) {
-    EMG_TRY(emg_prepare(rec, config, NULL, 0, &prepared, err));
-    finding = prepared.finding;
-  }
-  *n = 0;
-  for (int c = 0; c < rec->data.n_rows; c++) {
-    if (finding[c].state == EMG_CHANNEL_GOOD) {
-      l->channel[(*n)++] = c;
-    }
-  }
-  emg_prepared_free(&prepared);
   return EMG_OK;
 }
 
@@ -115,7 +84,8 @@ static emg_status start(learner *l, const emg_recording *rec, const emg_config *
   int64_t n = rec->data.n_cols, edge = (int64_t)(l->config->edge_s * rec->rate_hz);
   int n_channels;
 
-  EMG_TRY(choose_channels(l, rec, config, finding, &n_channels, err));
+  EMG_TRY(emg_alloc((size_t)rec->data.n_rows, sizeof *l->channel, &l->channel, err));
+  EMG_TRY(emg_good_channels(rec, config, finding, l->channel, &n_channels, err));
   l->units.half_window = (int64_t)lround(half_window_ms * rec->rate_hz / 1000);
   l->covered = emg_spans_over(edge, n - edge, (int64_t)(l->config->search_s * rec->rate_hz));
   l->whole = emg_spans_over(0, n, n);

@@ -5,10 +5,22 @@
 #include <base/filter.h>
 #include <emgtwin/online.h>
 
+#include "ckc_priv.h"
+
 // The filter that channels go through, of order 2 at either edge whatever decomposition used: it
 // runs forwards alone, and what it does to the phase is learned along.
 emg_status emg_filters_band(double low_hz, double high_hz, double notch_hz, double rate_hz,
                             emg_filter *out, emg_error *err);
+
+// Channels of a recording that were found good or, without findings, are by the same rules; room
+// for all. Ascending (causal.c).
+emg_status emg_good_channels(const emg_recording *rec, const emg_config *config,
+                             const emg_channel_finding *finding, int32_t *channel, int *n,
+                             emg_error *err);
+// These channels into the rows of `x`, through a filter that runs forwards from rest at the first
+// sample.
+emg_status emg_filter_channels(const emg_recording *rec, const int32_t *channel,
+                               const emg_filter *filter, emg_signal *x, emg_error *err);
 
 // Filters learned from one recording again and again as its trains change (filters_learn.c);
 // `config` must outlive the learner. `finding`: what became of each channel of the recording, of
