@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/long_run.h"
+#include "cli/network.h"
 #include "cli/online.h"
 
 static const struct {
@@ -40,6 +41,8 @@ static void print_units(const emg_decomposition *found) {
            found->sil[u], found->pnr_db[u]);
     if (found->detectability) {
       printf("  %13.1f", found->detectability[u]);
+    } else {
+      printf("  %13s", "-");
     }
     print_flags(found->flags ? found->flags[u] : 0);
   }
@@ -120,6 +123,14 @@ static emg_status find_method(const cli_args *args, const char **method, emg_err
   const emg_decompose_method *methods = emg_decompose_methods(&n_methods);
   char names[128] = "";
 
+  if (strcmp(name, "cnn") == 0) {
+    *method = name;
+    return cli_network_check(args, err);
+  }
+  if (cli_flag(args, "model")) {
+    return emg_fail(err, EMG_ERR_ARG, "--model is for --method cnn; give both, or neither");
+  }
+
   for (int i = 0; i < n_methods; i++) {
     if (strcmp(methods[i].name, name) == 0) {
       *method = name;
@@ -128,8 +139,8 @@ static emg_status find_method(const cli_args *args, const char **method, emg_err
     size_t at = strlen(names);
     snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", methods[i].name);
   }
-  return emg_fail(err, EMG_ERR_ARG, "unknown method %s; the methods are: %s", emg_quote(name).text,
-                  names);
+  return emg_fail(err, EMG_ERR_ARG, "unknown method %s; the methods are: %s, cnn",
+                  emg_quote(name).text, names);
 }
 
 // the configuration, then what options of this command say, then --set once more, which has the
@@ -164,6 +175,8 @@ static emg_status decompose_whole(const cli_args *args, const char *method,
   }
   if (cli_flag(args, "filters")) {
     status = cli_online_decompose(args, recording, config, &monitor, found, err);
+  } else if (cli_flag(args, "model")) {
+    status = cli_network_decompose(args, recording, config, &monitor, found, err);
   } else {
     status = emg_decompose(method, recording, config, &monitor, found, err);
   }
@@ -189,9 +202,10 @@ static emg_status run_decompose(const cli_args *args, emg_error *err) {
   }
   EMG_TRY(load_config(args, &config, err));
   EMG_TRY(cli_check_output(args, path, err));
+  bool is_network = strcmp(method, "cnn") == 0;
   if (cli_flag(args, "filters")) {
     method = "filters";
-  } else {
+  } else if (!is_network) {
     EMG_TRY_DONE(
         cli_decompose_long(args, method, &config, path, &is_long, &recording, &found, err));
   }
@@ -223,8 +237,9 @@ static const cli_option options[] = {
     {'o', "output", "OUT.h5", "file to write; needed unless --stream is given", false},
     {0, "method", "NAME",
      "ckc: convolution kernel compensation (default); cbss: convolutive blind source separation of "
-     "Negro et al. 2016, for comparison",
+     "Negro et al. 2016, for comparison; cnn: a convolutional network, with --model",
      false},
+    {0, "model", "NET.h5", "with --method cnn: the network, from 'emgtwin train'", false},
     {0, "config", "CONFIG", "YAML file, preset or native file whose decompose section is used",
      false},
     {0, "kind", "KIND", "surface (default) or intramuscular: band and order of the filter", false},
@@ -259,6 +274,8 @@ static const cli_row examples[] = {
      "Half a minute of a recording; spikes count from the start of the file"},
     {"emgtwin decompose next.h5 --filters found.h5 -o next_found.h5",
      "The same units in the next recording"},
+    {"emgtwin decompose next.h5 --method cnn --model net.h5 -o next_found.h5",
+     "The same units with a network"},
     {"amplifier | emgtwin decompose - --filters found.h5 --stream --json",
      "The same units while the samples come"},
     {"emgtwin decompose hours.h5 -o found.h5 --resume",
@@ -283,7 +300,8 @@ const cli_command cli_decompose_command = {
     .name = "decompose",
     .doc = "finds the spike trains in any supported recording",
     .usage =
-        "IN -o OUT.h5 [--method ckc|cbss | --filters DEC.h5 [--stream]] [--config CONFIG] [--kind "
+        "IN -o OUT.h5 [--method ckc|cbss | --method cnn --model NET.h5 | --filters DEC.h5 "
+        "[--stream]] [--config CONFIG] [--kind "
         "KIND] [--quick] [--from TIME] [--to TIME] [--resume] [--rate RATE] [--map FILE]",
     .about =
         "Blind decomposition of a recording into the spike trains of motor units. The truth in a "

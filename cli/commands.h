@@ -9,6 +9,7 @@ extern const cli_command cli_explain_command;
 extern const cli_command cli_validate_command;
 extern const cli_command cli_simulate_command;
 extern const cli_command cli_decompose_command;
+extern const cli_command cli_train_command;
 extern const cli_command cli_invert_command;
 extern const cli_command cli_edit_command;
 extern const cli_command cli_score_command;

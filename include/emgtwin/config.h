@@ -72,6 +72,8 @@ enum { EMG_GROUPS_TOGETHER, EMG_GROUPS_EACH };
 enum { EMG_CBSS_ACTIVITY, EMG_CBSS_RANDOM };
 enum { EMG_INVERT_JOINT, EMG_INVERT_PAPER };
 enum { EMG_SHARED_FIXED, EMG_SHARED_ESTIMATED };
+enum { EMG_BATCHES_RUNS, EMG_BATCHES_WINDOWS };
+enum { EMG_SELECT_VALIDATION, EMG_SELECT_TRAINING };
 
 // One struct per section, struct emg_config_<section>: each SECTION ends the one before it.
 struct emg_config_none_ {
@@ -102,6 +104,7 @@ typedef struct {
   struct emg_config_score score;
   struct emg_config_invert invert;
   struct emg_config_benchmark benchmark;
+  struct emg_config_cnn cnn;
   char directory[1024];  // where a relative drive.file starts: the folder of the file that set it;
                          // "" is the working directory
 } emg_config;

@@ -9,6 +9,7 @@
 
 #include <emgtwin/array.h>
 #include <emgtwin/benchmark.h>
+#include <emgtwin/cnn.h>
 #include <emgtwin/conductor.h>
 #include <emgtwin/config.h>
 #include <emgtwin/convert.h>

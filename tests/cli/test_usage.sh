@@ -13,7 +13,7 @@ is_json
 run 0 help --man
 says ".TH EMGTWIN"
 
-for command in init explain validate simulate decompose edit score report inspect doctor help; do
+for command in init explain validate simulate decompose train edit score report inspect doctor help; do
   run 0 help $command
   says "usage: emgtwin $command"
   run 0 $command --help

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <emgtwin/cnn.h>
 #include <emgtwin/config.h>
 
 #include "base/config_priv.h"
@@ -116,6 +117,9 @@ static void choices_count_as_their_enums(void **state) {
       {"invert.tendons", "estimated", EMG_SHARED_ESTIMATED},
       {"invert.offset", "estimated", EMG_SHARED_ESTIMATED},
       {"invert.anisotropy", "estimated", EMG_SHARED_ESTIMATED},
+      {"cnn.network", "multilabel", EMG_CNN_MULTILABEL},
+      {"cnn.batches", "windows", EMG_BATCHES_WINDOWS},
+      {"cnn.select", "training", EMG_SELECT_TRAINING},
   };
   enum { N_LASTS = sizeof lasts / sizeof lasts[0] };
   int n_keys, n_choices = 0;
