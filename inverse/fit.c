@@ -397,3 +397,37 @@ double emg_fit_sd(const emg_expected *expected, const emg_fit *fit, emg_unit_par
   double noise = expected->error_factor * sqrt(fit->covariance[parameter][parameter]);
   return hypot(noise, expected->floor[parameter]);
 }
+
+// --- many units ---
+
+emg_status emg_fit_all(const emg_fit_problem *problem, int n, const emg_fit_item *units,
+                       int n_iterations, emg_fit *fits, emg_error *err) {
+  int failed = n;
+  emg_status status = EMG_OK;
+
+#pragma omp parallel
+  {
+    emg_error own = {0};
+    emg_fit_room *room;
+    emg_status ready = emg_fit_room_create(problem, &room, &own);
+
+#pragma omp for schedule(dynamic)
+    for (int i = 0; i < n; i++) {
+      emg_status of_unit = ready;
+      if (of_unit == EMG_OK) {
+        of_unit = emg_fit_refine(problem, units[i].estimate, units[i].n_spikes, n_iterations, room,
+                                 &fits[i], &own);
+      }
+#pragma omp critical(emg_fit_all)
+      if (of_unit != EMG_OK && i < failed) {
+        failed = i;
+        status = of_unit;
+        if (err) {
+          *err = own;
+        }
+      }
+    }
+    emg_fit_room_free(room);
+  }
+  return status;
+}

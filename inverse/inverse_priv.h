@@ -12,6 +12,7 @@
 #include <base/filter.h>
 #include <emgtwin/array.h>
 #include <emgtwin/config.h>
+#include <emgtwin/file.h>
 #include <emgtwin/log.h>
 #include <emgtwin/mean_unit.h>
 
@@ -94,6 +95,8 @@ emg_status emg_subject_create(const emg_config *config, const emg_view_source *r
 emg_status emg_subject_move(const emg_subject *from, const emg_config *config,
                             const emg_view_source *recording, emg_subject *out, emg_error *err);
 void emg_subject_free(emg_subject *subject);
+// What lies between muscle and air.
+double emg_subject_cover_mm(const emg_subject *subject);
 
 // --- the metric of noise (metric.c) ---
 
@@ -185,6 +188,22 @@ emg_status emg_fit_search(const emg_fit_problem *problem, const emg_bank *bank,
 // The fitted action potential [window][channel].
 emg_status emg_fit_potential(const emg_fit_problem *problem, const emg_fit *fit, emg_fit_room *room,
                              float *out, emg_error *err);
+// An estimate and the fit of it.
+typedef struct {
+  const float *estimate;
+  double n_spikes;
+  emg_fit fit;  // to start from
+} emg_fit_item;
+// fits[n] of estimates, each from where it is, as emg_fit_refine does one.
+emg_status emg_fit_all(const emg_fit_problem *problem, int n, const emg_fit_item *units,
+                       int n_iterations, emg_fit *fits, emg_error *err);
+// A unit as it was fitted in the end.
+typedef struct {
+  emg_fit fit;
+  double n_spikes, to_spike_ms;                      // the spike is so much after row 0 of the fit
+  double cosine, height;                             // as of its template
+  double shared_variance[EMG_INVERSION_PARAMETERS];  // that errors of shared parameters add
+} emg_fitted;
 // Standard deviation to report of a parameter, with the error of the model.
 double emg_fit_sd(const emg_expected *expected, const emg_fit *fit, emg_unit_parameter parameter);
 
@@ -253,17 +272,13 @@ typedef enum {
   EMG_SHARED_PARAMETERS
 } emg_shared_parameter;
 
+// As in the group /conductor of a file; unit "1" where there is none.
+const char *emg_shared_name(emg_shared_parameter parameter);
+const char *emg_shared_unit(emg_shared_parameter parameter);
 // Whether `invert` asks for it to be estimated.
 bool emg_shared_is_estimated(const emg_config *config, emg_shared_parameter parameter);
 double emg_shared_get(const emg_config *config, emg_shared_parameter parameter);
 void emg_shared_set(emg_config *config, emg_shared_parameter parameter, double value);
-
-// A unit on which shared parameters are fitted.
-typedef struct {
-  const float *estimate;
-  double n_spikes;
-  emg_fit fit;  // to start from; afterwards at the value of the lowest cost that was tried
-} emg_profile_unit;
 
 typedef struct {
   double value, sd;
@@ -273,18 +288,40 @@ typedef struct {
 } emg_profile;
 
 // The value at which all units fit best, by steps, halves of steps and a parabola; it is expected
-// as the configuration says. Units are fitted anew at each value.
+// as the configuration says. Units are fitted anew at each value, and left as at the best one.
 emg_status emg_shared_profile(const emg_config *config, const emg_view_source *recording,
                               const emg_metric *metric, emg_shared_parameter parameter, int n_units,
-                              emg_profile_unit *units, int n_iterations, const emg_monitor *monitor,
+                              emg_fit_item *units, int n_iterations, const emg_monitor *monitor,
                               emg_profile *out, emg_error *err);
 
 // All that `invert` asks for, one after the other: rotation first, which hurts most if it is wrong,
-// then fat and the rest. The values are set in `config`; out[EMG_SHARED_PARAMETERS], with n_tried 0
-// where a parameter is fixed.
+// then fat and the rest. The values are set in `config`; out[EMG_SHARED_PARAMETERS], with sd 0
+// where a parameter is fixed. Without units values stay, as uncertain as the configuration says.
 emg_status emg_shared_estimate(emg_config *config, const emg_view_source *recording,
-                               const emg_metric *metric, int n_units, emg_profile_unit *units,
+                               const emg_metric *metric, int n_units, emg_fit_item *units,
                                int n_iterations, const emg_monitor *monitor, emg_profile *out,
                                emg_error *err);
+
+// --- what their errors do to units (spread.c) ---
+
+// By how much the parameters of units move, in square, if shared parameters err by their standard
+// deviations: units are fitted anew with each of them moved. shared_variance of fitted[n_units] is
+// added to; estimates[n_units] are what they were fitted to `here`, the subject of config.
+emg_status emg_shared_spread(const emg_config *config, const emg_view_source *recording,
+                             const emg_metric *metric, const emg_subject *here,
+                             const emg_profile shared[EMG_SHARED_PARAMETERS], int n_units,
+                             const float *const *estimates, emg_fitted *fitted, emg_error *err);
+
+// --- what is reported (report.c) ---
+
+// Values of the parameters of an inversion.
+void emg_report_values(const emg_conductor *conductor, const emg_fitted *fitted,
+                       double value[EMG_INVERSION_PARAMETERS]);
+void emg_report_unit(const emg_conductor *conductor, const emg_fit_problem *problem,
+                     const emg_fitted *fitted, emg_inverted_unit *out);
+// What was known or estimated of the conductor and the grid; out is a table without columns.
+emg_status emg_report_conductor(const emg_config *config,
+                                const emg_profile shared[EMG_SHARED_PARAMETERS], emg_table *out,
+                                emg_error *err);
 
 #endif

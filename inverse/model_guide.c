@@ -22,7 +22,7 @@ void emg_model_guide_free(emg_model_guide *g) {
 }
 
 // Spikes lie in the middle of action potentials, discharges about half a length before.
-static emg_view_source view_of(const emg_model_guide *g, const emg_guided_signal *shown) {
+emg_view_source emg_model_guide_view(const emg_model_guide *g, const emg_guided_signal *shown) {
   const double reach_s = 0.012;
 
   return (emg_view_source){
@@ -48,7 +48,7 @@ emg_status emg_model_guide_open(emg_model_guide *g, const emg_guided_signal *sho
   EMG_TRY(emg_filter_decomposer(&g->config.decompose, shown->rate_hz, &g->filter, err));
   EMG_TRY(emg_filter_amplifier(&g->amplifier, sensor->bandpass_low_hz, sensor->bandpass_high_hz,
                                shown->rate_hz, err));
-  emg_view_source view = view_of(g, shown);
+  emg_view_source view = emg_model_guide_view(g, shown);
   EMG_TRY(emg_subject_create(&g->config, &view, 0, &g->subject, err));
   g->problem = (emg_fit_problem){.model = g->subject.model,
                                  .view = &g->subject.view,
@@ -466,40 +466,80 @@ static emg_status shape(void *self, const emg_guided_signal *shown, int n, emg_g
 
 // --- verdicts ---
 
-static emg_status judge_one(const emg_model_guide *g, const emg_guided_signal *shown,
-                            const emg_guided_unit *unit, workspace *w, emg_fitted *out,
-                            emg_error *err) {
+typedef struct {
+  const emg_guided_unit *unit;
+  emg_fitted fitted;
+} verdict;
+
+static emg_status judge_one(const emg_model_guide *g, const emg_guided_signal *shown, void *item,
+                            emg_fit_room *room, workspace *w, emg_error *err) {
+  verdict *v = item;
+  const emg_guided_unit *unit = v->unit;
+  emg_fitted *out = &v->fitted;
   emg_template template;
 
-  *out = (emg_fitted){.fit = read_note(unit->note)};
-  EMG_TRY(fit_unit(g, unit->muap, (double)unit->n_spikes, unit->note->is_set, g->rooms[0],
-                   &out->fit, err));
-  EMG_TRY(emg_fit_potential(&g->problem, &out->fit, g->rooms[0], w->model, err));
+  *out = (emg_fitted){.fit = read_note(unit->note), .n_spikes = (double)unit->n_spikes};
+  EMG_TRY(fit_unit(g, unit->muap, out->n_spikes, unit->note->is_set, room, &out->fit, err));
+  EMG_TRY(emg_fit_potential(&g->problem, &out->fit, room, w->model, err));
   EMG_TRY(emg_template_create(&g->metric, shown->n_window, shown->origin, unit->muap, w->model,
-                              (double)unit->n_spikes, w->filter, &template, err));
+                              out->n_spikes, w->filter, &template, err));
+  out->to_spike_ms = 1e3 * (out->fit.shift - g->discharge_rows) / shown->rate_hz;
   out->cosine = template.cosine;
+  out->height = template.height;
   return EMG_OK;
+}
+
+emg_status emg_model_guide_fit(emg_model_guide *g, const emg_guided_signal *shown, int n,
+                               const emg_guided_unit *units, emg_fitted *out, emg_error *err) {
+  verdict *verdicts;
+  emg_status status;
+
+  EMG_TRY(emg_alloc((size_t)n + 1, sizeof *verdicts, &verdicts, err));
+  for (int i = 0; i < n; i++) {
+    verdicts[i].unit = &units[i];
+  }
+  EMG_TRY_DONE(measure(g, shown, err));
+  EMG_TRY_DONE(for_each(g, shown, judge_one, n, verdicts, sizeof *verdicts, err));
+  for (int i = 0; i < n; i++) {
+    out[i] = verdicts[i].fitted;
+  }
+done:
+  free(verdicts);
+  return status;
+}
+
+// How far the parameters of the units that are kept move with what all units share.
+static emg_status spread(emg_model_guide *g, const emg_guided_signal *shown, int n,
+                         const emg_guided_unit *units, const bool *is_kept, emg_error *err) {
+  const emg_view_source view = emg_model_guide_view(g, shown);
+  const float **estimates;
+  int n_kept = 0;
+
+  EMG_TRY(emg_alloc((size_t)n + 1, sizeof *estimates, &estimates, err));
+  for (int i = 0; i < n; i++) {
+    if (is_kept[i]) {
+      estimates[n_kept++] = units[i].muap;
+    }
+  }
+  emg_status status = emg_shared_spread(&g->config, &view, &g->metric, &g->subject, g->shared,
+                                        n_kept, estimates, g->results, err);
+  free(estimates);
+  return status;
 }
 
 static emg_status judge(void *self, const emg_guided_signal *shown, int n, emg_guided_unit *units,
                         bool *is_kept, emg_error *err) {
   emg_model_guide *g = self;
-  workspace w;
-  emg_status status;
 
-  EMG_TRY(workspace_create(shown, &w, err));
-  EMG_TRY_DONE(measure(g, shown, err));
-  EMG_TRY_DONE(emg_alloc((size_t)n + 1, sizeof *g->results, &g->results, err));
+  EMG_TRY(emg_alloc((size_t)n + 1, sizeof *g->results, &g->results, err));
+  EMG_TRY(emg_model_guide_fit(g, shown, n, units, g->results, err));
   for (int i = 0; i < n; i++) {
-    emg_fitted *result = &g->results[g->n_results];
-    EMG_TRY_DONE(judge_one(g, shown, &units[i], &w, result, err));
-    is_kept[i] = result->cosine >= g->config.invert.phantom_cosine;
-    g->n_results += is_kept[i];
+    is_kept[i] = g->results[i].cosine >= g->config.invert.phantom_cosine;
+    if (is_kept[i]) {
+      g->results[g->n_results++] = g->results[i];
+    }
   }
-
-done:
-  workspace_free(&w);
-  return status;
+  return spread(g, shown, n, units, is_kept, err);
 }
 
 emg_guide emg_model_guide_as_guide(emg_model_guide *guide) {

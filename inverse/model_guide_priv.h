@@ -7,13 +7,9 @@
 #include "inverse_priv.h"
 
 typedef struct {
-  emg_fit fit;
-  double cosine;  // of action potential and fit, both whitened
-} emg_fitted;
-
-typedef struct {
   emg_config config;
   const emg_monitor *monitor;
+  emg_profile shared[EMG_SHARED_PARAMETERS];  // how well it is known what all units share
   bool has_started;
   int discharge_rows;            // by which discharges come before spikes, in the view
   emg_filter filter, amplifier;  // of the decomposer, of the recording
@@ -28,9 +24,21 @@ typedef struct {
   emg_fitted *results;  // of the units that were kept, in order
 } emg_model_guide;
 
-// Set config and monitor, the rest to 0; everything else is made at the first proposal.
+// Set config, monitor and shared, the rest to 0; everything else is made at the first proposal.
 emg_guide emg_model_guide_as_guide(emg_model_guide *guide);
 void emg_model_guide_free(emg_model_guide *guide);
+// How the subject sees the recording.
+emg_view_source emg_model_guide_view(const emg_model_guide *guide, const emg_guided_signal *shown);
+// Fits out[n] of units in the end of a search, in the metric of what is left.
+emg_status emg_model_guide_fit(emg_model_guide *guide, const emg_guided_signal *shown, int n,
+                               const emg_guided_unit *units, emg_fitted *out, emg_error *err);
+
+// --- what all units share, from a first search (survey.c) ---
+
+// The values that `invert` asks for are set in config; out[EMG_SHARED_PARAMETERS] says how well
+// they are known. Nothing is searched if all are fixed.
+emg_status emg_survey(const emg_recording *rec, emg_config *config, const emg_monitor *monitor,
+                      emg_profile out[EMG_SHARED_PARAMETERS], emg_error *err);
 
 // The subject as this recording shows it, and the problem of its fits without a metric.
 emg_status emg_model_guide_open(emg_model_guide *guide, const emg_guided_signal *shown,

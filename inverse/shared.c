@@ -11,6 +11,25 @@
 
 // --- in the configuration ---
 
+static const struct {
+  const char *name, *unit;
+} parameters[EMG_SHARED_PARAMETERS] = {
+    [EMG_SHARED_ROTATION] = {"grid_rotation_deg", "deg"},
+    [EMG_SHARED_FAT] = {"fat_thickness_mm", "mm"},
+    [EMG_SHARED_TENDON_1] = {"half_length_1_mm", "mm"},
+    [EMG_SHARED_TENDON_2] = {"half_length_2_mm", "mm"},
+    [EMG_SHARED_OFFSET] = {"grid_offset_mm", "mm"},
+    [EMG_SHARED_ANISOTROPY] = {"log_anisotropy", "1"},
+};
+
+const char *emg_shared_name(emg_shared_parameter parameter) {
+  return parameters[parameter].name;
+}
+
+const char *emg_shared_unit(emg_shared_parameter parameter) {
+  return parameters[parameter].unit;
+}
+
 bool emg_shared_is_estimated(const emg_config *config, emg_shared_parameter parameter) {
   const struct emg_config_invert *v = &config->invert;
 
@@ -138,7 +157,7 @@ typedef struct {
   emg_shared_parameter parameter;
   belief expected;
   int n_units, n_iterations;
-  emg_profile_unit *units;
+  emg_fit_item *units;
   const emg_monitor *monitor;
   emg_subject base;  // at the configured value, if its tables serve at all
   int n_tried;
@@ -158,38 +177,6 @@ static int nearest_tried(const profile *p, double value) {
     }
   }
   return nearest;
-}
-
-static emg_status fit_all(const profile *p, const emg_fit_problem *problem, emg_fit *fits,
-                          emg_error *err) {
-  int failed = p->n_units;
-  emg_status status = EMG_OK;
-
-#pragma omp parallel
-  {
-    emg_error own = {0};
-    emg_fit_room *room;
-    emg_status ready = emg_fit_room_create(problem, &room, &own);
-
-#pragma omp for schedule(dynamic)
-    for (int i = 0; i < p->n_units; i++) {
-      emg_status of_unit = ready;
-      if (of_unit == EMG_OK) {
-        of_unit = emg_fit_refine(problem, p->units[i].estimate, p->units[i].n_spikes,
-                                 p->n_iterations, room, &fits[i], &own);
-      }
-#pragma omp critical(emg_shared_fits)
-      if (of_unit != EMG_OK && i < failed) {
-        failed = i;
-        status = of_unit;
-        if (err) {
-          *err = own;
-        }
-      }
-    }
-    emg_fit_room_free(room);
-  }
-  return status;
 }
 
 // Fits of the nearest value tried, or the first ones; depths below the skin are kept.
@@ -219,15 +206,14 @@ static emg_status try_value(profile *p, double value, emg_error *err) {
   } else {
     EMG_TRY_DONE(emg_subject_create(&config, p->recording, 0, &subject, err));
   }
-  double cover_mm = 1e3 * (emg_conductor_skin_radius_m(&subject.conductor) -
-                           emg_conductor_muscle_outer_m(&subject.conductor));
+  double cover_mm = emg_subject_cover_mm(&subject);
   take_starts(p, value, cover_mm, fits);
   emg_fit_problem problem = {.model = subject.model,
                              .view = &subject.view,
                              .metric = p->metric,
                              .expected = &subject.expected,
                              .template_error = config.invert.template_error};
-  EMG_TRY_DONE(fit_all(p, &problem, fits, err));
+  EMG_TRY_DONE(emg_fit_all(&problem, p->n_units, p->units, p->n_iterations, fits, err));
 
   double z = (value - p->expected.mean) / p->expected.sd, chi2 = 0;
   p->tried[at].value = value;
@@ -348,7 +334,7 @@ static void conclude(profile *p, emg_profile *out) {
 
 emg_status emg_shared_profile(const emg_config *config, const emg_view_source *recording,
                               const emg_metric *metric, emg_shared_parameter parameter, int n_units,
-                              emg_profile_unit *units, int n_iterations, const emg_monitor *monitor,
+                              emg_fit_item *units, int n_iterations, const emg_monitor *monitor,
                               emg_profile *out, emg_error *err) {
   profile p = {.config = config,
                .recording = recording,
@@ -383,7 +369,7 @@ done:
 }
 
 emg_status emg_shared_estimate(emg_config *config, const emg_view_source *recording,
-                               const emg_metric *metric, int n_units, emg_profile_unit *units,
+                               const emg_metric *metric, int n_units, emg_fit_item *units,
                                int n_iterations, const emg_monitor *monitor, emg_profile *out,
                                emg_error *err) {
   for (int p = 0; p < EMG_SHARED_PARAMETERS; p++) {
@@ -391,7 +377,11 @@ emg_status emg_shared_estimate(emg_config *config, const emg_view_source *record
     double value = emg_shared_get(config, parameter);
 
     out[p] = (emg_profile){.value = value, .sd = 0};
-    if (emg_shared_is_estimated(config, parameter)) {
+    if (!emg_shared_is_estimated(config, parameter)) {
+      continue;
+    }
+    out[p].sd = belief_of(config, parameter).sd;
+    if (n_units > 0) {
       EMG_TRY(emg_shared_profile(config, recording, metric, parameter, n_units, units, n_iterations,
                                  monitor, &out[p], err));
       emg_shared_set(config, parameter, out[p].value);

@@ -99,6 +99,11 @@ done:
   return status;
 }
 
+double emg_subject_cover_mm(const emg_subject *subject) {
+  return 1e3 * (emg_conductor_skin_radius_m(&subject->conductor) -
+                emg_conductor_muscle_outer_m(&subject->conductor));
+}
+
 void emg_subject_free(emg_subject *subject) {
   emg_electrodes_free(&subject->electrodes);
   emg_montage_free(&subject->montage);

@@ -12,7 +12,7 @@
 enum { LARGEST = 6, SPIKES = 100, ITERATIONS = 8 };
 
 static inverse_case truth;
-static emg_profile_unit units[LARGEST];
+static emg_fit_item units[LARGEST];
 
 static int set_up(void **state) {
   emg_error err = {0};
@@ -29,7 +29,7 @@ static int set_up(void **state) {
     emg_rng rng = emg_rng_stream(5, EMG_RNG_TEST, (uint32_t)unit, 0);
     float *estimate = calloc((size_t)CASE_WINDOW * CASE_CHANNELS, sizeof *estimate);
     case_estimate(&truth, unit, SPIKES, &rng, estimate);
-    units[i] = (emg_profile_unit){.estimate = estimate, .n_spikes = SPIKES};
+    units[i] = (emg_fit_item){.estimate = estimate, .n_spikes = SPIKES};
     case_stop_on(
         emg_fit_search(&problem, &bank, estimate, SPIKES, 4, 15, room, &units[i].fit, &err), &err);
   }
@@ -50,7 +50,7 @@ static int tear_down(void **state) {
 // The profile of a parameter that is configured wrongly by `error`.
 static emg_profile profile(emg_shared_parameter parameter, double error) {
   emg_config config = truth.config;
-  emg_profile_unit copy[LARGEST];
+  emg_fit_item copy[LARGEST];
   emg_profile out;
   emg_error err = {0};
 
@@ -68,7 +68,7 @@ static emg_profile profile(emg_shared_parameter parameter, double error) {
 static void fat_and_a_turned_grid_are_found_one_after_the_other(void **state) {
   (void)state;
   emg_config config = truth.config;
-  emg_profile_unit copy[LARGEST];
+  emg_fit_item copy[LARGEST];
   emg_profile out[EMG_SHARED_PARAMETERS];
   emg_error err = {0};
 
