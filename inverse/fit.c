@@ -270,11 +270,14 @@ static double relax(double damping, double share) {
   return fmax(damping * fmax(1.0 / 8, 1 - x * x * x), 1e-6);
 }
 
-// One step that lowers the cost, with the damping it takes. *gain is 0 if there is none.
+// One step that lowers the cost, with the damping it takes. *gain is 0 if there is none. The Gram
+// matrix is that of the fit afterwards: as most steps are taken at once, the first trial comes with
+// derivatives.
 static emg_status advance(const emg_fit_problem *problem, double *damping, emg_fit_room *room,
                           emg_fit *fit, double *gain, emg_error *err) {
   const int trials = 6;
   double curvature[N][N], gradient[N], rise = 2;
+  bool is_current = false;
 
   *gain = 0;
   linearise(problem, room, fit, curvature, gradient);
@@ -282,9 +285,10 @@ static emg_status advance(const emg_fit_problem *problem, double *damping, emg_f
     emg_fit next = *fit;
     double fall = step(problem->expected, fit, curvature, gradient, *damping, &next.unit);
     if (fall > 0) {
-      EMG_TRY(evaluate(problem, &next, false, room, err));
+      EMG_TRY(evaluate(problem, &next, trial == 0, room, err));
       judge(problem, room, &next);
       if (next.cost < fit->cost) {
+        is_current = trial == 0;
         *gain = fit->cost - next.cost;
         *damping = relax(*damping, *gain / fall);
         *fit = next;
@@ -293,7 +297,7 @@ static emg_status advance(const emg_fit_problem *problem, double *damping, emg_f
       }
     }
   }
-  return EMG_OK;
+  return is_current ? EMG_OK : evaluate(problem, fit, true, room, err);
 }
 
 // Until a step lowers the cost by no more than a fraction of a standard deviation's worth.
@@ -306,8 +310,6 @@ static emg_status descend(const emg_fit_problem *problem, int n_iterations, emg_
   judge(problem, room, fit);
   for (int i = 0; i < n_iterations && fit->amplitude > 0 && gain > enough; i++) {
     EMG_TRY(advance(problem, &damping, room, fit, &gain, err));
-    // the Gram matrix is of the last trial, without derivatives
-    EMG_TRY(evaluate(problem, fit, true, room, err));
   }
   return EMG_OK;
 }
