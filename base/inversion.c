@@ -107,6 +107,9 @@ emg_status emg_native_write_inversion(emg_h5 *file, const emg_inversion *inversi
   EMG_TRY(emg_alloc((size_t)inversion->n_units * P * P + 1, sizeof *values, &values, err));
   EMG_TRY_DONE(write_columns(file, inversion, values, err));
   EMG_TRY_DONE(write_correlation(file, inversion, values, err));
+  if (inversion->note[0]) {
+    EMG_TRY_DONE(emg_h5_set_text(file, "parameters", "note", inversion->note, err));
+  }
   status = emg_native_write_table(file, "conductor", &inversion->conductor, err);
 done:
   free(values);
@@ -167,6 +170,7 @@ static emg_status read_inversion(emg_h5 *file, emg_inversion *out, emg_error *er
   out->n_units = (int)n;
   EMG_TRY_DONE(read_columns(file, out, values, err));
   EMG_TRY_DONE(read_correlation(file, out, values, err));
+  emg_h5_attribute_text(file, "parameters", "note", out->note, sizeof out->note);
   status = emg_native_read_table(file, "conductor", 1, &out->conductor, err);
 done:
   free(values);

@@ -117,6 +117,9 @@ emg_status cli_write_text(const cli_args *args, const char *path, const char *te
 emg_status cli_write_file(const cli_args *args, const char *path, const emg_config *config,
                           emg_file_contents *contents, emg_error *err);
 // A finished JSON document to stdout.
+// Why a unit should be looked at: emg_unit_flag, as the end of a line and as an array.
+void cli_print_flags(int32_t flags);
+void cli_add_flags(emg_json *json, int32_t flags);
 emg_status cli_print_json(emg_json *json, emg_error *err);
 // Everything printed has arrived: EMG_ERR_IO for a full disk or a closed pipe.
 emg_status cli_flush_results(emg_error *err);

@@ -7,28 +7,6 @@
 #include "cli/network.h"
 #include "cli/online.h"
 
-static const struct {
-  int32_t flag;
-  const char *name, *why;
-} flag_texts[] = {
-    {EMG_UNIT_MAY_BE_TWO, "may_be_two", "may hold two units' spikes"},
-    {EMG_UNIT_HARD_TO_DETECT, "hard_to_detect", "hardly stands out of the rest"},
-    {EMG_UNIT_INTERMITTENT, "intermittent", "pauses often"},
-    {EMG_UNIT_EDITED, "edited", "was edited"},
-};
-enum { N_FLAGS = sizeof flag_texts / sizeof flag_texts[0] };
-
-static void print_flags(int32_t flags) {
-  int n = 0;
-
-  for (int i = 0; i < N_FLAGS; i++) {
-    if (flags & flag_texts[i].flag) {
-      printf("%s%s", n++ ? ", " : "  ", flag_texts[i].why);
-    }
-  }
-  putchar('\n');
-}
-
 static void print_units(const emg_decomposition *found) {
   if (found->spikes.n_units == 0) {
     puts("no unit found");
@@ -44,7 +22,7 @@ static void print_units(const emg_decomposition *found) {
     } else {
       printf("  %13s", "-");
     }
-    print_flags(found->flags ? found->flags[u] : 0);
+    cli_print_flags(found->flags ? found->flags[u] : 0);
   }
 }
 
@@ -98,13 +76,7 @@ static emg_status print_units_json(const char *path, const char *method,
     if (found->detectability) {
       emg_json_number(&json, "detectability", found->detectability[u]);
     }
-    emg_json_array(&json, "flags");
-    for (int i = 0; i < N_FLAGS; i++) {
-      if (found->flags && found->flags[u] & flag_texts[i].flag) {
-        emg_json_text(&json, NULL, flag_texts[i].name);
-      }
-    }
-    emg_json_end(&json);
+    cli_add_flags(&json, found->flags ? found->flags[u] : 0);
     if (found->group) {
       emg_json_text(&json, "group", found->group[u]);
     }

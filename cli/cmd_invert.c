@@ -27,7 +27,7 @@ static void print_units(const emg_decomposition *found, const emg_inversion *inv
   for (int i = 0; i < N_COLUMNS; i++) {
     printf("%*s", WIDTH, columns[i].title);
   }
-  putchar('\n');
+  puts("  look at it because it");
   for (int u = 0; u < inversion->n_units; u++) {
     const emg_inverted_unit *unit = &inversion->units[u];
     printf("%4d  %6lld  %7.2f  %5.3f  %6.3f", u, (long long)emg_spikes_count(&found->spikes, u),
@@ -38,7 +38,7 @@ static void print_units(const emg_decomposition *found, const emg_inversion *inv
       snprintf(text, sizeof text, "%.*f+-%.*f", decimals, unit->value[p], decimals, unit->sd[p]);
       printf("%*s", WIDTH, text);
     }
-    putchar('\n');
+    cli_print_flags(found->flags[u]);
   }
 }
 
@@ -51,6 +51,7 @@ static void add_unit(emg_json *json, int u, const emg_decomposition *found,
   emg_json_number(json, "isi_cov", found->isi_cov[u]);
   emg_json_number(json, "sil", found->sil[u]);
   emg_json_number(json, "model_cosine", unit->cosine);
+  cli_add_flags(json, found->flags[u]);
   for (int p = 0; p < EMG_INVERSION_PARAMETERS; p++) {
     char name[64];
     snprintf(name, sizeof name, "%s_sd", emg_inversion_name((emg_inversion_parameter)p));
@@ -68,6 +69,7 @@ static emg_status print_json(const char *path, const emg_decomposition *found,
   emg_json_object(&json, NULL);
   emg_json_text(&json, "output", path);
   emg_json_integer(&json, "n_units", inversion->n_units);
+  emg_json_text(&json, "note", inversion->note);
   emg_json_array(&json, "units");
   for (int u = 0; u < inversion->n_units; u++) {
     add_unit(&json, u, found, &inversion->units[u]);
@@ -106,6 +108,8 @@ static emg_status invert(const cli_args *args, const emg_config *config,
   cli_progress_end();
   if (status != EMG_OK) {
     emg_error_in_file(err, input);
+  } else if (inversion->note[0]) {
+    emg_log(&monitor, EMG_LOG_WARNING, input, "%s", inversion->note);
   }
   return status;
 }
@@ -160,11 +164,16 @@ static const cli_row examples[] = {
 };
 static const cli_row json[] = {
     {"output, n_units", "the file and how many units were found"},
+    {"note", "why the result should not be trusted as it is; empty if nothing speaks against it"},
     {"units[].unit, .spikes, .rate_hz, .isi_cov, .sil", "figures of each unit"},
     {"units[].model_cosine", "of its action potential and the model, both whitened"},
+    {"units[].flags",
+     "why to look at it: those of decompose, and at_limit: as far from what is expected as fits "
+     "may go"},
     {"units[].<parameter>, .<parameter>_sd",
      "parameters by the names of /parameters, with standard deviations"},
-    {"conductor.<parameter>", "what was assumed of the conductor and the grid"},
+    {"conductor.<parameter>, .<parameter>_sd",
+     "what was assumed or estimated of the conductor and the grid"},
     {NULL, NULL},
 };
 

@@ -24,7 +24,7 @@ emg_expected emg_expected_from_config(const emg_config *config, const emg_conduc
   const struct emg_config_muscle *m = &config->muscle[0];
   const double skin_mm = 1e3 * emg_conductor_skin_radius_m(conductor);
   const double grid_mm = skin_mm * config->electrodes.centre_angle_deg * M_PI / 180;
-  emg_expected e = {.error_factor = v->error_factor};
+  emg_expected e = {.error_factor = v->error_factor, .amplitude_floor = v->fibre_count_floor};
 
   SET(EMG_UNIT_DEPTH, 0, depth, mm);
   SET(EMG_UNIT_ARC, grid_mm, arc, mm);

@@ -23,6 +23,7 @@ typedef struct {
   double mean[EMG_UNIT_PARAMETERS], sd[EMG_UNIT_PARAMETERS];
   double min[EMG_UNIT_PARAMETERS], max[EMG_UNIT_PARAMETERS];
   double floor[EMG_UNIT_PARAMETERS];  // errors beyond noise
+  double amplitude_floor;             // the same of the number of fibres, as a share of it
   double error_factor;                // of standard deviations
 } emg_expected;
 

@@ -1,6 +1,8 @@
 // invert.c -- from a recording to spike trains and parameters of motor units
 #include <emgtwin/invert.h>
 
+#include <stdio.h>
+
 #include <emgtwin/decompose.h>
 #include <emgtwin/emgtwin.h>
 
@@ -42,12 +44,53 @@ static emg_config config_of_search(const emg_config *config) {
   return of_search;
 }
 
-static emg_status report(const emg_model_guide *g, emg_inversion *out, emg_error *err) {
+// Whether place, velocity or ends would lie farther off if they were allowed to.
+static bool is_at_limit(const emg_expected *expected, const emg_mean_unit *unit) {
+  static const emg_unit_parameter looked_at[] = {EMG_UNIT_DEPTH,    EMG_UNIT_ARC,
+                                                 EMG_UNIT_ZONE,     EMG_UNIT_CV,
+                                                 EMG_UNIT_TENDON_1, EMG_UNIT_TENDON_2};
+  for (size_t i = 0; i < sizeof looked_at / sizeof looked_at[0]; i++) {
+    const emg_unit_parameter p = looked_at[i];
+    if (unit->value[p] <= expected->min[p] || unit->value[p] >= expected->max[p]) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// What speaks against the configuration.
+static void note_doubts(const emg_model_guide *g, int n_at_limit, emg_inversion *out) {
+  if (g->n_left_out > g->n_results) {
+    snprintf(out->note, sizeof out->note,
+             "%d of %d units are left out, as no mean unit of this configuration explains them "
+             "(whitened cosine %.2f at most, invert.phantom_cosine is %.2f); check the grid, the "
+             "order of the channels and the anatomy",
+             g->n_left_out, g->n_left_out + g->n_results, g->left_out_cosine,
+             g->config.invert.phantom_cosine);
+  } else if (3 * n_at_limit > g->n_results) {
+    snprintf(out->note, sizeof out->note,
+             "%d of %d units are as far from what the configuration expects as fits may go; check "
+             "the anatomy and the grid, or widen the limits of the section invert",
+             n_at_limit, g->n_results);
+  }
+}
+
+static emg_status report(const emg_model_guide *g, emg_decomposition *found, emg_inversion *out,
+                         emg_error *err) {
+  int n_at_limit = 0;
+
   EMG_TRY(emg_alloc((size_t)g->n_results, sizeof *out->units, &out->units, err));
   out->n_units = g->n_results;
   for (int u = 0; u < out->n_units; u++) {
-    emg_report_unit(&g->subject.conductor, &g->problem, &g->results[u], &out->units[u]);
+    emg_fitted *fitted = &g->results[u];
+    fitted->to_spike_ms = 1e3 * (fitted->fit.shift - g->discharge_rows) / g->subject.view.rate_hz;
+    emg_report_unit(&g->subject.conductor, &g->problem, fitted, &out->units[u]);
+    if (is_at_limit(g->problem.expected, &fitted->fit.unit)) {
+      found->flags[u] |= EMG_UNIT_AT_LIMIT;
+      n_at_limit++;
+    }
   }
+  note_doubts(g, n_at_limit, out);
   return emg_report_conductor(&g->config, g->shared, &out->conductor, err);
 }
 
@@ -67,7 +110,7 @@ emg_status emg_invert(const emg_recording *rec, const emg_config *config,
   EMG_TRY_DONE(config->invert.mode == EMG_INVERT_PAPER
                    ? emg_paper_run(rec, &model, found, err)
                    : emg_decompose_guided(rec, &model.config, &guide, monitor, found, err));
-  EMG_TRY_DONE(report(&model, out, err));
+  EMG_TRY_DONE(report(&model, found, out, err));
 
 done:
   emg_model_guide_free(&model);

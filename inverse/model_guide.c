@@ -483,7 +483,6 @@ static emg_status judge_one(const emg_model_guide *g, const emg_guided_signal *s
   EMG_TRY(emg_fit_potential(&g->problem, &out->fit, room, w->model, err));
   EMG_TRY(emg_template_create(&g->metric, shown->n_window, shown->origin, unit->muap, w->model,
                               out->n_spikes, w->filter, &template, err));
-  out->to_spike_ms = 1e3 * (out->fit.shift - g->discharge_rows) / shown->rate_hz;
   out->cosine = template.cosine;
   out->height = template.height;
   return EMG_OK;
@@ -537,6 +536,9 @@ static emg_status judge(void *self, const emg_guided_signal *shown, int n, emg_g
     is_kept[i] = g->results[i].cosine >= g->config.invert.phantom_cosine;
     if (is_kept[i]) {
       g->results[g->n_results++] = g->results[i];
+    } else {
+      g->n_left_out++;
+      g->left_out_cosine = fmax(g->left_out_cosine, g->results[i].cosine);
     }
   }
   return spread(g, shown, n, units, is_kept, err);

@@ -21,7 +21,9 @@ typedef struct {
   emg_fit_room **rooms;  // of each thread
   double *variance;      // of each channel of what is left
   int n_results;
-  emg_fitted *results;  // of the units that were kept, in order
+  emg_fitted *results;     // of the units that were kept, in order
+  int n_left_out;          // units that no mean unit explains
+  double left_out_cosine;  // largest of theirs
 } emg_model_guide;
 
 // Set config, monitor and shared, the rest to 0; everything else is made at the first proposal.

@@ -66,7 +66,7 @@ static void set_uncertainty(const emg_fit_problem *problem, const linear_map *ma
                             const emg_fit *fit, const double shared_variance[P],
                             emg_inverted_unit *out) {
   const emg_expected *e = problem->expected;
-  const double amplitude_floor = problem->template_error * fit->amplitude;
+  const double amplitude_floor = e->amplitude_floor * fit->amplitude;
   double covariance[P][P];
 
   covariance_of(map, fit, covariance);

@@ -36,6 +36,9 @@ static emg_mean_unit_range range_of(const emg_config *config, const emg_view_sou
   double thickness_mm = 1e3 * (emg_conductor_muscle_outer_m(&subject->conductor) -
                                emg_conductor_muscle_inner_m(&subject->conductor));
 
+  // potentials grow with the square of the diameter, whose mean is larger than that of the mean
+  double diameter_um = hypot(m->fibre_diameter_um, m->fibre_diameter_sd_um);
+
   return (emg_mean_unit_range){
       .rate_hz = view->rate_hz * view->oversampling,
       .n_samples = view->n_potential,
@@ -45,7 +48,7 @@ static emg_mean_unit_range range_of(const emg_config *config, const emg_view_sou
       .z_max_mm = e->max[EMG_UNIT_TENDON_1] + tendon_spread_mm,
       .tendon_spread_mm = tendon_spread_mm,
       .cv_spread = cv_spread_of(m),
-      .fibre_diameter_um = m->fibre_diameter_um,
+      .fibre_diameter_um = diameter_um,
       .tolerance = config->simulation.tolerance,
       .shift_max_mm = shift_max_mm,
   };

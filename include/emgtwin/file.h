@@ -35,6 +35,7 @@ typedef enum {
   EMG_UNIT_HARD_TO_DETECT = 2,  // spikes stand less than 9 standard deviations above the noise
   EMG_UNIT_INTERMITTENT = 4,    // fires in a small part of the recording
   EMG_UNIT_EDITED = 8,          // changed by hand since it was found
+  EMG_UNIT_AT_LIMIT = 16,       // inverted: place, velocity or ends are as far off as may be fitted
 } emg_unit_flag;
 
 // One operation of editing (emgtwin/edit.h): the units it replaced and those it made.
@@ -113,7 +114,8 @@ typedef struct {
 typedef struct {
   int n_units;  // those of the decomposition, in its order
   emg_inverted_unit *units;
-  emg_table conductor;  // one row: the conductor, the grid's place and the ends that were assumed
+  emg_table conductor;  // one row: conductor, place of the grid, ends; <name>_sd where estimated
+  char note[320];       // why it should not be trusted as it is; empty: no reason
 } emg_inversion;
 void emg_inversion_free(emg_inversion *inversion);
 
