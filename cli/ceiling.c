@@ -50,7 +50,7 @@ static double found_roa(const emg_score_result *result, int truth) {
 }
 
 void cli_ceiling_print(const emg_ceiling_result *ceiling, const emg_score_result *result) {
-  puts("\ntruth  spikes  found RoA  one pass  greedy   alone");
+  puts("\ntruth  spikes  found RoA  one pass  greedy   alone  detectability");
   for (int i = 0; i < ceiling->n_units; i++) {
     const emg_ceiling_unit *unit = &ceiling->units[i];
     double found = found_roa(result, unit->truth);
@@ -58,13 +58,15 @@ void cli_ceiling_print(const emg_ceiling_result *ceiling, const emg_score_result
     if (isfinite(found)) {
       snprintf(text, sizeof text, "%.3f", found);
     }
-    printf("%5d  %6lld  %9s  %8.3f  %6.3f  %6.3f\n", unit->truth, (long long)unit->n_spikes, text,
-           unit->one_pass, unit->greedy, unit->alone);
+    printf("%5d  %6lld  %9s  %8.3f  %6.3f  %6.3f  %13.1f\n", unit->truth, (long long)unit->n_spikes,
+           text, unit->one_pass, unit->greedy, unit->alone, unit->detectability);
   }
   printf("\nceiling       units with RoA >= 0.9: %d one pass, %d greedy, %d alone; found %d\n",
          ceiling->roa_90.one_pass, ceiling->roa_90.greedy, ceiling->roa_90.alone, result->n_roa_90);
   printf("              units with RoA >= 0.5: %d one pass, %d greedy, %d alone; found %d\n",
          ceiling->roa_50.one_pass, ceiling->roa_50.greedy, ceiling->roa_50.alone, result->n_roa_50);
+  printf("              %d predicted to be told once, with detectability %g or more\n",
+         ceiling->n_predicted, EMG_DETECTABILITY_MIN);
   printf("              of linear filters made from %s action potentials\n",
          ceiling->is_fitted ? "fitted" : "the true");
 }
@@ -82,6 +84,7 @@ void cli_ceiling_json(emg_json *json, const emg_ceiling_result *ceiling,
   emg_json_object(json, "ceiling");
   emg_json_text(json, "action_potentials", ceiling->is_fitted ? "fitted" : "true");
   emg_json_integer(json, "n_rounds", ceiling->n_rounds);
+  emg_json_integer(json, "n_predicted", ceiling->n_predicted);
   write_counts(json, "roa_90", &ceiling->roa_90);
   write_counts(json, "roa_50", &ceiling->roa_50);
   emg_json_array(json, "units");
@@ -94,6 +97,7 @@ void cli_ceiling_json(emg_json *json, const emg_ceiling_result *ceiling,
     emg_json_number(json, "one_pass", unit->one_pass);
     emg_json_number(json, "greedy", unit->greedy);
     emg_json_number(json, "alone", unit->alone);
+    emg_json_number(json, "detectability", unit->detectability);
     emg_json_end(json);
   }
   emg_json_end(json);

@@ -1,7 +1,11 @@
 // cmd_benchmark.c -- emgtwin benchmark: a grid of conditions, all methods, tables and a page
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/part_file.h"
 #include "cli/commands.h"
+#include "cli/suite.h"
 
 static void print_methods(void) {
   int n;
@@ -141,14 +145,37 @@ static emg_status run_suite(const cli_args *args, const emg_benchmark_plan *plan
   return status;
 }
 
+static emg_status write_page(const cli_args *args, const emg_benchmark_plan *plan,
+                             const char *directory, const emg_benchmark_results *results,
+                             const emg_benchmark_summary *summary, emg_error *err) {
+  const suite_data data = {plan, results, summary, args->command_line};
+  char path[PATH_MAX], *page = NULL;
+  size_t n_bytes = 0;
+  FILE *out = open_memstream(&page, &n_bytes);
+
+  if (out) {
+    suite_page(out, &data);
+  }
+  if (!out || fclose(out) != 0 || !page) {
+    free(page);
+    return emg_fail(err, EMG_ERR_MEMORY, "out of memory for the page; free some memory");
+  }
+  snprintf(path, sizeof path, "%s/report.html", directory);
+  emg_status status = emg_part_file_write(path, page, n_bytes, true, err);
+  free(page);
+  return status;
+}
+
 static emg_status report(const cli_args *args, const emg_benchmark_plan *plan,
                          const char *directory, const emg_benchmark_results *results,
                          emg_error *err) {
   emg_benchmark_summary summary;
-  emg_status status = EMG_OK;
 
   EMG_TRY(emg_benchmark_summarise(plan, results, &summary, err));
-  if (args->is_json) {
+  emg_status status = write_page(args, plan, directory, results, &summary, err);
+  if (status != EMG_OK) {
+    emg_error_in_file(err, directory);
+  } else if (args->is_json) {
     status = print_json(plan, directory, results, &summary, err);
   } else {
     print_summary(plan, &summary);
@@ -225,7 +252,8 @@ const cli_command cli_benchmark_command = {
     .about =
         "Simulates every condition of a suite as often as it says, runs every method on each "
         "recording, scores against the truth and sums up (docs/benchmark.md). DIR receives "
-        "results.csv (a row for each recording and method), units.csv (for each unit found), "
+        "report.html, results.csv (a row for each recording and method), units.csv (for each unit "
+        "found), "
         "summary.csv (medians with intervals), times.csv, results.h5 and one small file for each "
         "cell that is done, so that an interrupted run goes on. --threads N works on N cells at a "
         "time, each on one thread; results do not depend on it. A method that fails is a row with "

@@ -167,6 +167,8 @@ static const cli_row json[] = {
     {"ceiling.roa_90, .roa_50", "true units at RoA >= 0.9 and >= 0.5: one_pass, greedy, alone"},
     {"ceiling.units[].truth, .spikes, .found, .one_pass, .greedy, .alone",
      "rate of agreement of each active true unit; found null if it was not"},
+    {"ceiling.units[].detectability, ceiling.n_predicted",
+     "height of its spikes over the deviation of all else, predicted; units where it is enough"},
     {"ceiling.action_potentials, .n_rounds", "true or fitted, and the passes of the greedy bound"},
     {NULL, NULL},
 };

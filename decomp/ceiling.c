@@ -26,6 +26,7 @@ typedef struct {
   int64_t delay;    // the source peaks so many samples after the unit's spike
   float *filter;    // [D], height 1 at a spike
   float *response;  // from half_window samples before the spike on
+  double power;     // mean square of the source
 } known_filter;
 
 // Scratch of one thread.
@@ -193,7 +194,8 @@ static int choose_delays(const bounds *b, int *first) {
 
 // With C = U diag(v) U' and p = U' b(d): the delay where p' (v + ridge)^-1 p is largest, and its
 // weights (v + ridge)^-1 p, scaled so that the filter answers with 1 (Capon 1969).
-static int weigh(const bounds *b, int n_delays, double ridge, float *weights, int stride) {
+static int weigh(const bounds *b, int n_delays, double ridge, float *weights, int stride,
+                 double *power_of_source) {
   int n = b->n_dimensions, best = 0;
   double most = 0;
   double power[DELAYS_MOST] = {0};
@@ -211,9 +213,12 @@ static int weigh(const bounds *b, int n_delays, double ridge, float *weights, in
       best = d;
     }
   }
+  *power_of_source = 0;
   for (ptrdiff_t i = 0; i < n; i++) {
     double p = b->projected[i * n_delays + best] / (fmax(b->values[i], 0) + ridge);
-    weights[i * stride] = most > 0 ? (float)(p / most) : 0;
+    double weight = most > 0 ? p / most : 0;
+    weights[i * stride] = (float)weight;
+    *power_of_source += weight * weight * fmax(b->values[i], 0);
   }
   return best;
 }
@@ -245,7 +250,7 @@ static void know_unit(bounds *b, const emg_unit *unit, known_filter *filters) {
   }
   emg_sgemm(0, 0, n, n_delays, n, 1, b->vectors, n, b->views, n_delays, 0, b->projected, n_delays);
   for (int r = 0; r < N_RIDGES; r++) {
-    int best = weigh(b, n_delays, ridges[r] * largest, b->weights + r, N_RIDGES);
+    int best = weigh(b, n_delays, ridges[r] * largest, b->weights + r, N_RIDGES, &filters[r].power);
     filters[r].delay = first + best + b->n_taps - 1 - b->truth.units.half_window;
   }
   emg_sgemm(1, 0, n, N_RIDGES, n, 1, b->vectors, n, b->weights, N_RIDGES, 0, b->rotated, N_RIDGES);
@@ -255,6 +260,23 @@ static void know_unit(bounds *b, const emg_unit *unit, known_filter *filters) {
     }
     respond(b, &filters[r]);
   }
+}
+
+// Height of the unit's spikes, which is 1, over the standard deviation of what all else makes of
+// the source: its mean square without the unit's own share. The best of the unit's filters counts.
+static double detectability_of(const bounds *b, const emg_unit *unit, const known_filter *filters) {
+  double rate = (double)unit->n_spikes / (double)b->truth.prepared.signal.n_samples, best = 0;
+
+  for (int r = 0; r < N_RIDGES; r++) {
+    double own = 0;
+    for (int64_t t = 0; t < b->n_response; t++) {
+      own += (double)filters[r].response[t] * filters[r].response[t];
+    }
+    // of a unit alone nothing is left but rounding
+    double rest = fmax(filters[r].power - rate * own, 1e-12);
+    best = filters[r].power > 0 ? fmax(best, 1 / sqrt(rest)) : best;
+  }
+  return best;
 }
 
 static void add_own_signal(const bounds *b, const emg_unit *unit, const known_filter *filter,
@@ -340,12 +362,14 @@ static double judge_source(judge *j, const float *y, int64_t n_samples, int64_t 
 // Best rate of agreement of some units in a signal, whose own action potentials are in it
 // (`is_within`) or put back for each alone.
 static emg_status decode_group(bounds *b, const emg_signal *x, bool is_within, const int *which,
-                               int n, double *roa, emg_error *err) {
+                               int n, double *roa, double *detectability, emg_error *err) {
   int n_filters = n * N_RIDGES;
   double of_filter[GROUP * N_RIDGES];
 
   for (int i = 0; i < n; i++) {
-    know_unit(b, &b->truth.units.items[which[i]], &b->filters[i * N_RIDGES]);
+    const emg_unit *unit = &b->truth.units.items[which[i]];
+    know_unit(b, unit, &b->filters[i * N_RIDGES]);
+    detectability[which[i]] = detectability_of(b, unit, &b->filters[i * N_RIDGES]);
   }
   for (ptrdiff_t d = 0; d < b->n_dimensions; d++) {
     for (int f = 0; f < n_filters; f++) {
@@ -374,14 +398,14 @@ static emg_status decode_group(bounds *b, const emg_signal *x, bool is_within, c
 }
 
 static emg_status decode(bounds *b, const emg_signal *x, bool is_within, const int *which, int n,
-                         double *roa, emg_error *err) {
+                         double *roa, double *detectability, emg_error *err) {
   if (n == 0) {
     return EMG_OK;
   }
   EMG_TRY(decompose_covariance(b, x, err));
   for (int first = 0; first < n; first += GROUP) {
     int n_now = n - first < GROUP ? n - first : GROUP;
-    EMG_TRY(decode_group(b, x, is_within, which + first, n_now, roa, err));
+    EMG_TRY(decode_group(b, x, is_within, which + first, n_now, roa, detectability, err));
   }
   return EMG_OK;
 }
@@ -395,24 +419,26 @@ static emg_status decode_greedily(bounds *b, const emg_monitor *monitor, emg_cei
   int n_left = truth->units.n, n_told = 1;
   emg_signal residual = {0};
   int *left = NULL;
-  double *roa = NULL;
+  double *roa = NULL, *detectability = NULL;
   emg_status status;
 
   EMG_TRY_DONE(emg_alloc((size_t)n_left, sizeof *left, &left, err));
   EMG_TRY_DONE(emg_alloc((size_t)n_left, sizeof *roa, &roa, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n_left, sizeof *detectability, &detectability, err));
   EMG_TRY_DONE(emg_signal_copy(&truth->prepared.signal, &residual, err));
   for (int i = 0; i < n_left; i++) {
     left[i] = i;
   }
   while (n_left > 0 && n_told > 0) {
     EMG_TRY_DONE(emg_progress(monitor, "ceiling", truth->units.n - n_left, truth->units.n, err));
-    EMG_TRY_DONE(decode(b, &residual, true, left, n_left, roa, err));
+    EMG_TRY_DONE(decode(b, &residual, true, left, n_left, roa, detectability, err));
     int n_before = n_left;
     n_left = 0;
     for (int i = 0; i < n_before; i++) {
       int u = left[i];
       emg_ceiling_unit *unit = &out->units[u];
       unit->one_pass = out->n_rounds == 0 ? roa[u] : unit->one_pass;
+      unit->detectability = out->n_rounds == 0 ? detectability[u] : unit->detectability;
       unit->greedy = fmax(unit->greedy, roa[u]);
       if (roa[u] >= told) {
         emg_unit_put(&residual, &truth->units, u, -1);
@@ -430,21 +456,23 @@ done:
   emg_signal_free(&residual);
   free(left);
   free(roa);
+  free(detectability);
   return status;
 }
 
 static emg_status decode_alone(bounds *b, emg_ceiling_result *out, emg_error *err) {
   int n = b->truth.units.n;
   int *all = NULL;
-  double *roa = NULL;
+  double *roa = NULL, *detectability = NULL;
   emg_status status;
 
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *all, &all, err));
   EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *roa, &roa, err));
+  EMG_TRY_DONE(emg_alloc((size_t)n, sizeof *detectability, &detectability, err));
   for (int i = 0; i < n; i++) {
     all[i] = i;
   }
-  EMG_TRY_DONE(decode(b, &b->truth.noise, false, all, n, roa, err));
+  EMG_TRY_DONE(decode(b, &b->truth.noise, false, all, n, roa, detectability, err));
   for (int i = 0; i < n; i++) {
     out->units[i].alone = roa[i];
   }
@@ -452,6 +480,7 @@ static emg_status decode_alone(bounds *b, emg_ceiling_result *out, emg_error *er
 done:
   free(all);
   free(roa);
+  free(detectability);
   return status;
 }
 
@@ -494,6 +523,9 @@ emg_status emg_ceiling(const emg_recording *rec, const emg_spikes *truth,
   EMG_TRY_DONE(decode_alone(&b, out, err));
   out->roa_90 = count(out, 0.9);
   out->roa_50 = count(out, 0.5);
+  for (int i = 0; i < out->n_units; i++) {
+    out->n_predicted += out->units[i].detectability >= EMG_DETECTABILITY_MIN;
+  }
 
 done:
   bounds_free(&b);

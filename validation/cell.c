@@ -228,6 +228,7 @@ static void set_bounds(const emg_ceiling_result *ceiling, emg_benchmark_cell *ce
   cell->figures[EMG_FIGURE_LENIENT] = n_lenient;
   cell->figures[EMG_FIGURE_GREEDY] = ceiling->roa_90.greedy;
   cell->figures[EMG_FIGURE_ALONE] = ceiling->roa_90.alone;
+  cell->figures[EMG_FIGURE_PREDICTED] = ceiling->n_predicted;
 }
 
 static int n_active(const emg_spikes *spikes) {

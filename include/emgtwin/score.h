@@ -72,7 +72,12 @@ typedef struct {
   double one_pass;  // in the recording
   double greedy;    // in what is left of it without the units that had 0.9 before, again and again
   double alone;     // in the recording without any other unit
+  double detectability;  // predicted before any decoding: height of its spikes over the standard
+                         // deviation of all else in its source, once
 } emg_ceiling_unit;
+
+// A unit is predicted to be told from this detectability on (docs/decomposition.md).
+#define EMG_DETECTABILITY_MIN 7.0
 
 // Active units that reach a rate of agreement of 0.9 and 0.5.
 typedef struct {
@@ -83,8 +88,9 @@ typedef struct {
   int n_units;              // active ones
   emg_ceiling_unit *units;  // in order of `truth`
   emg_ceiling_count roa_90, roa_50;
-  int n_rounds;    // of the greedy bound, the one pass included
-  bool is_fitted;  // the action potentials were fitted to the recording at the true discharges
+  int n_predicted;  // units from EMG_DETECTABILITY_MIN on
+  int n_rounds;     // of the greedy bound, the one pass included
+  bool is_fitted;   // the action potentials were fitted to the recording at the true discharges
 } emg_ceiling_result;
 
 // Upper bounds of decomposition: what the truth about a recording lets filters like those of the

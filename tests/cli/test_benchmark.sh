@@ -32,6 +32,11 @@ says '"failed": 0'
 holds "$(wc -l <whole/results.csv)" -eq 8
 grep -qi 'nan' whole/*.csv && fail "a table holds NaN"
 holds ! -e whole/recordings
+# the page names what it is about, and nothing in it can act
+grep -q "&lt;script&gt;alert" whole/report.html || fail "the page does not show the question"
+grep -qi '<script' whole/report.html && fail "a question becomes a script"
+grep -q "default-src 'none'" whole/report.html || fail "the page has no policy"
+grep -qi 'nan' whole/report.html && fail "the page holds NaN"
 
 # interrupted and resumed, and one worker in place of two: the same bytes
 "$EMGTWIN" benchmark suite.yaml -o cut --threads 1 >"$out" 2>"$err" &
@@ -67,6 +72,10 @@ mkdir other
 echo mine >other/file
 refused 5 "other things" benchmark suite.yaml -o other
 refused 5 "another suite" benchmark suite.yaml -o whole --set benchmark.seeds=2
+# names of folders are only names
+run 0 benchmark suite.yaml -o 'a "<b>&$(x)' --set benchmark.methods=search --set benchmark.cells= --json
+is_json
+holds -e 'a "<b>&$(x)/report.html'
 refused 5 "folder" benchmark suite.yaml -o no/such/folder
 refused 2 "-o DIR" benchmark suite.yaml
 refused 3 "ckk" benchmark suite.yaml -o more --set "benchmark.methods=ckk"

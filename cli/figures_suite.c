@@ -1,0 +1,304 @@
+// figures_suite.c -- curves over the grid of a suite, and parameters true against estimated
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "cli/page.h"
+#include "cli/suite.h"
+
+const char *suite_colour(const emg_benchmark_method *method, bool *is_dashed) {
+  static const char *const colours[] = {"true", "text", "found", "good", "drive", "bad", "soft"};
+  // by the name, so that a method looks the same in every suite
+  static const char *const usual[] = {"cbss", "ckc_short", "invert", "oracle", "ckc", "paper"};
+  enum { N_COLOURS = 7, N_USUAL = 6 };
+  int n, index;
+
+  *is_dashed = false;
+  for (int i = 0; i < N_USUAL; i++) {
+    if (strcmp(method->name, usual[i]) == 0) {
+      return colours[i];
+    }
+  }
+  const emg_benchmark_method *all = emg_benchmark_methods(&n);
+  index = (int)(method - all);
+  *is_dashed = true;
+  return colours[index % N_COLOURS];
+}
+
+// --- CPU seconds ---
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double suite_cpu_s(const suite_data *data, int condition, int method, double *peak_mib) {
+  enum { MOST = 1000 };
+  double cpu_s[MOST];
+  int n = 0;
+
+  *peak_mib = NAN;
+  for (int i = 0; i < data->results->n_cells && n < MOST; i++) {
+    const emg_benchmark_cell *cell = &data->results->cells[i];
+    if (cell->condition == condition && cell->method == method && cell->is_there) {
+      cpu_s[n++] = cell->cpu_s;
+      *peak_mib = fmax(*peak_mib, cell->peak_mib);
+    }
+  }
+  qsort(cpu_s, (size_t)n, sizeof *cpu_s, compare);
+  return n > 0 ? 0.5 * (cpu_s[(n - 1) / 2] + cpu_s[n / 2]) : NAN;
+}
+
+// --- curves ---
+
+static bool x_of(const suite_data *data, int condition, double *x) {
+  const char *end;
+  return emg_number_scan(data->plan->conditions[condition].values[0], &end, x) && !*end;
+}
+
+bool suite_has_curves(const suite_data *data) {
+  double first = NAN, x;
+  bool differs = false;
+
+  for (int c = 0; c < data->plan->n_conditions; c++) {
+    if (data->plan->conditions[c].is_of_grid) {
+      if (data->plan->n_axes == 0 || !x_of(data, c, &x)) {
+        return false;
+      }
+      differs = differs || (isfinite(first) && x != first);
+      first = x;
+    }
+  }
+  return differs;
+}
+
+// Conditions of the grid that differ in the first axis alone.
+static bool is_in_panel(const emg_benchmark_plan *plan, int a, int b) {
+  const emg_benchmark_condition *x = &plan->conditions[a], *y = &plan->conditions[b];
+  bool is_same = x->is_of_grid && y->is_of_grid && strcmp(x->base, y->base) == 0;
+
+  for (int i = 1; i < plan->n_axes; i++) {
+    is_same = is_same && strcmp(x->values[i], y->values[i]) == 0;
+  }
+  return is_same;
+}
+
+static emg_benchmark_estimate estimate_of(const suite_data *data, int condition, int method,
+                                          const char *figure) {
+  emg_benchmark_estimate none = {0, NAN, NAN, NAN};
+  double peak_mib;
+
+  if (!figure) {
+    double cpu_s = suite_cpu_s(data, condition, method, &peak_mib);
+    return (emg_benchmark_estimate){1, cpu_s, cpu_s, cpu_s};
+  }
+  const emg_benchmark_estimate *e = emg_benchmark_find(data->summary, condition, method, figure);
+  return e ? *e : none;
+}
+
+static void grow_axes(const suite_data *data, const char *figure, bool with_ceilings,
+                      page_axes *axes) {
+  double x;
+
+  axes->x_min = INFINITY;
+  axes->x_max = -INFINITY;
+  axes->y_max = 1e-9;
+  for (int c = 0; c < data->plan->n_conditions; c++) {
+    const emg_benchmark_condition *condition = &data->plan->conditions[c];
+    if (!condition->is_of_grid || !x_of(data, c, &x)) {
+      continue;
+    }
+    axes->x_min = fmin(axes->x_min, x);
+    axes->x_max = fmax(axes->x_max, x);
+    for (int m = 0; m < condition->n_methods; m++) {
+      axes->y_max = fmax(axes->y_max, estimate_of(data, c, m, figure).high);
+      if (with_ceilings) {
+        axes->y_max = fmax(axes->y_max, estimate_of(data, c, m, "ceiling_greedy").value);
+      }
+    }
+  }
+  double margin = 0.05 * (axes->x_max - axes->x_min);
+  axes->x_min -= margin;
+  axes->x_max += margin;
+  axes->y_max *= 1.06;
+}
+
+// The curve of a method through the conditions of a panel, with its intervals.
+static void draw_curve(FILE *out, const suite_data *data, const page_axes *axes, int first,
+                       int method, const char *figure, const char *colour, bool is_dashed,
+                       bool is_bound) {
+  double x;
+  bool has_point = false;
+
+  fprintf(out, "<path style=\"fill:none;stroke:var(--%s);stroke-width:%s%s\" d=\"", colour,
+          is_bound ? "1" : "1.8",
+          is_bound    ? ";stroke-dasharray:2 4"
+          : is_dashed ? ";stroke-dasharray:6 3"
+                      : "");
+  for (int c = first; c < data->plan->n_conditions; c++) {
+    if (is_in_panel(data->plan, first, c) && x_of(data, c, &x)) {
+      emg_benchmark_estimate e = estimate_of(data, c, method, figure);
+      if (isfinite(e.value)) {
+        fprintf(out, "%c%.1f %.1f", has_point ? 'L' : 'M', page_x(axes, x), page_y(axes, e.value));
+        has_point = true;
+      }
+    }
+  }
+  fputs("\"/>\n", out);
+  for (int c = first; c < data->plan->n_conditions && !is_bound; c++) {
+    if (!is_in_panel(data->plan, first, c) || !x_of(data, c, &x)) {
+      continue;
+    }
+    emg_benchmark_estimate e = estimate_of(data, c, method, figure);
+    if (isfinite(e.value)) {
+      // beside each other, not over each other
+      double at = page_x(axes, x) + 2.5 * method - 5;
+      fprintf(out,
+              "<path style=\"stroke:var(--%s);stroke-width:1.4\" d=\"M%.1f %.1fV%.1f\"/>"
+              "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" style=\"fill:var(--%s)\"><title>",
+              colour, at, page_y(axes, e.low), page_y(axes, e.high), page_x(axes, x),
+              page_y(axes, e.value), colour);
+      page_text(out, data->plan->conditions[c].methods[method]->name);
+      fprintf(out, ": %.4g (%.4g to %.4g)</title></circle>\n", e.value, e.low, e.high);
+    }
+  }
+}
+
+static void draw_panel(FILE *out, const suite_data *data, const page_axes *axes, int first,
+                       const char *figure, const char *title, bool with_ceilings) {
+  const emg_benchmark_plan *plan = data->plan;
+  const emg_benchmark_condition *condition = &plan->conditions[first];
+  int bounded = -1;
+
+  fputs("<div><p class=\"soft\">", out);
+  page_text(out, condition->base);
+  for (int i = 1; i < plan->n_axes; i++) {
+    fputs(i > 1 || condition->base[0] ? ", " : "", out);
+    page_text(out, plan->axes[i]);
+    fputs(" = ", out);
+    page_text(out, condition->values[i]);
+  }
+  fputs("</p>\n", out);
+  page_figure(out, 480, 300, title);
+  page_draw_axes(out, axes, plan->axes[0], title);
+  for (int m = 0; m < condition->n_methods; m++) {
+    bool is_dashed;
+    const char *colour = suite_colour(condition->methods[m], &is_dashed);
+    draw_curve(out, data, axes, first, m, figure, colour, is_dashed, false);
+    bounded = condition->methods[m]->kind == EMG_BENCHMARK_ORACLE ? m : bounded;
+  }
+  if (with_ceilings && bounded >= 0) {
+    draw_curve(out, data, axes, first, bounded, "ceiling_greedy", "good", true, true);
+  }
+  page_figure_end(out);
+  fputs("</div>\n", out);
+}
+
+static void draw_keys(FILE *out, const emg_benchmark_condition *condition, bool with_ceilings) {
+  fputs("<p>", out);
+  for (int m = 0; m < condition->n_methods; m++) {
+    bool is_dashed;
+    fprintf(out, "<span class=\"key\" style=\"background:var(--%s)%s\"></span>",
+            suite_colour(condition->methods[m], &is_dashed), m == 0 ? ";margin-left:0" : "");
+    page_text(out, condition->methods[m]->name);
+  }
+  fputs(
+      with_ceilings ? "<span class=\"soft\"> &middot; dotted: the oracle with peel-off</span>" : "",
+      out);
+  fputs("</p>\n", out);
+}
+
+void suite_curves(FILE *out, const suite_data *data, const char *figure, const char *title,
+                  bool with_ceilings) {
+  const emg_benchmark_plan *plan = data->plan;
+  page_axes axes = {.left = 60, .top = 10, .width = 400, .height = 240};
+
+  grow_axes(data, figure, with_ceilings, &axes);
+  draw_keys(out, &plan->conditions[0], with_ceilings);
+  fputs("<div class=\"pair\">\n", out);
+  for (int c = 0; c < plan->n_conditions; c++) {
+    bool is_new = plan->conditions[c].is_of_grid;
+    for (int other = 0; other < c; other++) {
+      is_new = is_new && !is_in_panel(plan, other, c);
+    }
+    if (is_new) {
+      draw_panel(out, data, &axes, c, figure, title, with_ceilings);
+    }
+  }
+  fputs("</div>\n", out);
+}
+
+// --- true against estimated ---
+
+typedef struct {
+  double truth, value, sd;
+} point;
+
+// Points of the grid, without mismatch; at most `most`, evenly from all there are.
+static int gather_points(const suite_data *data, emg_compared_parameter p, point *points,
+                         int most) {
+  const double least = data->plan->suite->benchmark.parameters_roa;
+  int n = 0, n_taken = 0, every = 1;
+
+  for (int pass = 0; pass < 2; pass++) {
+    every = pass ? n / most + 1 : 1;
+    n = 0;
+    for (int i = 0; i < data->results->n_cells; i++) {
+      const emg_benchmark_cell *cell = &data->results->cells[i];
+      for (int u = 0; u < cell->n_units && data->plan->conditions[cell->condition].is_of_grid;
+           u++) {
+        const emg_benchmark_unit *unit = &cell->units[u];
+        if (unit->truth < 0 || !(unit->roa >= least) || !isfinite(unit->value[p]) ||
+            !isfinite(unit->true_value[p]) || !isfinite(unit->sd[p])) {
+          continue;
+        }
+        if (pass && n % every == 0 && n_taken < most) {
+          points[n_taken++] = (point){unit->true_value[p], unit->value[p], unit->sd[p]};
+        }
+        n++;
+      }
+    }
+  }
+  return n_taken;
+}
+
+void suite_scatter(FILE *out, const suite_data *data, emg_compared_parameter parameter) {
+  enum { MOST = 400 };
+  static point points[MOST];
+  const double deviations = 1.645;
+  int n = gather_points(data, parameter, points, MOST);
+  page_axes axes = {.left = 60, .top = 10, .width = 300, .height = 300};
+  char x_title[80], y_title[80];
+
+  if (n == 0) {
+    return;
+  }
+  axes.x_min = axes.y_min = INFINITY;
+  axes.x_max = axes.y_max = -INFINITY;
+  for (int i = 0; i < n; i++) {
+    axes.x_min = fmin(axes.x_min, fmin(points[i].truth, points[i].value));
+    axes.x_max = fmax(axes.x_max, fmax(points[i].truth, points[i].value));
+  }
+  double margin = 0.04 * (axes.x_max - axes.x_min) + 1e-9;
+  axes.y_min = axes.x_min -= margin;
+  axes.y_max = axes.x_max += margin;
+  snprintf(x_title, sizeof x_title, "true %s", emg_compared_name(parameter));
+  snprintf(y_title, sizeof y_title, "estimated %s", emg_compared_name(parameter));
+  fputs("<div>", out);
+  page_figure(out, 390, 360, y_title);
+  page_draw_axes(out, &axes, x_title, y_title);
+  fprintf(out, "<path class=\"true\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", axes.left,
+          axes.top + axes.height, axes.left + axes.width, axes.top);
+  for (int i = 0; i < n; i++) {
+    double low = fmax(axes.y_min, points[i].value - deviations * points[i].sd);
+    double high = fmin(axes.y_max, points[i].value + deviations * points[i].sd);
+    double x = page_x(&axes, points[i].truth);
+    fprintf(out,
+            "<path class=\"found fine\" style=\"opacity:.5\" d=\"M%.1f %.1fV%.1f\"/>"
+            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" style=\"fill:var(--found)\"/>\n",
+            x, page_y(&axes, low), page_y(&axes, high), x, page_y(&axes, points[i].value));
+  }
+  page_figure_end(out);
+  fputs("</div>\n", out);
+}
