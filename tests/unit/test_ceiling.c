@@ -121,6 +121,10 @@ static void small_units_are_not_told(void **state) {
   }
   assert_true(result.units[0].one_pass >= 0.9);
   assert_true(result.units[5].greedy < 0.5 && result.units[5].alone < 0.5);
+  // as predicted
+  assert_true(result.units[0].detectability >= EMG_DETECTABILITY_MIN);
+  assert_true(result.units[5].detectability < EMG_DETECTABILITY_MIN);
+  assert_in_range(result.n_predicted, 1, UNITS - 1);
   assert_true(result.roa_90.one_pass <= result.roa_90.greedy);
   assert_true(result.roa_90.greedy <= result.roa_50.greedy);
   emg_ceiling_free(&result);

@@ -236,6 +236,33 @@ static void a_needle_records_its_core_against_its_cannula(void **state) {
   assert_int_equal(create(&config, &set, &err), EMG_ERR_CONFIG);
 }
 
+// 400 electrodes: the standard deviation of what is drawn has one of 0.5 / sqrt(400), four of which
+// are a fifth of it.
+static void electrodes_lie_off_their_places_by_the_jitter(void **state) {
+  (void)state;
+  emg_config config = limb(EMG_LAYOUT_GRID, 40, 10);
+  config.electrodes.column_pitch_mm = 4;
+  emg_electrode_set straight = set_of(&config);
+  config.electrodes.jitter_mm = 0.5;
+  emg_electrode_set off = set_of(&config), again = set_of(&config);
+  config.simulation.seed++;
+  emg_electrode_set other = set_of(&config);
+  double along = 0, around = 0;
+  for (int i = 0; i < 400; i++) {
+    const emg_electrode *a = &straight.electrodes[i], *b = &off.electrodes[i];
+    along += pow(1e3 * (b->z_m - a->z_m), 2) / 400;
+    around += pow(1e3 * (b->theta_rad - a->theta_rad) * a->radius_m, 2) / 400;
+    assert_true(b->z_m == again.electrodes[i].z_m && b->theta_rad == again.electrodes[i].theta_rad);
+    assert_true(b->z_m != other.electrodes[i].z_m);
+  }
+  assert_true(fabs(sqrt(along) - 0.5) < 0.1);
+  assert_true(fabs(sqrt(around) - 0.5) < 0.1);
+  emg_electrodes_free(&straight);
+  emg_electrodes_free(&off);
+  emg_electrodes_free(&again);
+  emg_electrodes_free(&other);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_grid_is_centred_with_arcs_on_the_skin),
@@ -248,6 +275,7 @@ int main(void) {
       cmocka_unit_test(a_point_outside_the_muscle_is_refused_with_its_depth),
       cmocka_unit_test(impossible_grids_are_refused),
       cmocka_unit_test(a_needle_records_its_core_against_its_cannula),
+      cmocka_unit_test(electrodes_lie_off_their_places_by_the_jitter),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
