@@ -114,8 +114,38 @@ static emg_status invert(const cli_args *args, const emg_config *config,
   return status;
 }
 
+// Of the units that are easiest to detect, over the pairs that trade off or place a unit.
+static emg_status write_maps(const cli_args *args, const char *path, const emg_config *config,
+                             const emg_recording *recording, const emg_decomposition *found,
+                             const emg_inversion *inversion, emg_error *err) {
+  enum { UNITS = 3, PAIRS = 3 };
+  static const emg_unit_parameter pairs[PAIRS][2] = {{EMG_UNIT_DEPTH, EMG_UNIT_ARC},
+                                                     {EMG_UNIT_ZONE, EMG_UNIT_CV},
+                                                     {EMG_UNIT_DEPTH, EMG_UNIT_ZONE}};
+  static emg_cost_map maps[UNITS * PAIRS];
+  emg_monitor monitor = cli_monitor(args);
+  int units[UNITS], n = 0;
+
+  for (int u = 0; u < inversion->n_units; u++) {
+    int place = n < UNITS ? n++ : UNITS;
+    for (; place > 0 && found->detectability[units[place - 1]] < found->detectability[u]; place--) {
+      if (place < UNITS) {
+        units[place] = units[place - 1];
+      }
+    }
+    if (place < UNITS) {
+      units[place] = u;
+    }
+  }
+  emg_status status =
+      emg_cost_maps(recording, config, inversion, n, units, PAIRS, pairs, &monitor, maps, err);
+  cli_progress_end();
+  return status == EMG_OK ? emg_cost_maps_write(path, n * PAIRS, maps, args->is_forced, err)
+                          : status;
+}
+
 static emg_status run_invert(const cli_args *args, emg_error *err) {
-  const char *path = cli_value(args, "output");
+  const char *path = cli_value(args, "output"), *maps = cli_value(args, "cost-maps");
   static emg_config config;
   emg_recording recording = {0};
   emg_decomposition found = {0};
@@ -124,10 +154,16 @@ static emg_status run_invert(const cli_args *args, emg_error *err) {
 
   EMG_TRY(load_config(args, &config, err));
   EMG_TRY(cli_check_output(args, path, err));
+  if (maps) {
+    EMG_TRY(cli_check_output(args, maps, err));
+  }
   EMG_TRY_DONE(cli_load_recording(args, args->positionals[0], CLI_NEEDS_EMG, &recording, err));
   EMG_TRY_DONE(invert(args, &config, &recording, &found, &inversion, err));
   emg_file_contents contents = {.decomposition = &found, .inversion = &inversion};
   EMG_TRY_DONE(cli_write_file(args, path, &config, &contents, err));
+  if (maps) {
+    EMG_TRY_DONE(write_maps(args, maps, &config, &recording, &found, &inversion, err));
+  }
   if (args->is_json) {
     status = print_json(path, &found, &inversion, err);
   } else {
@@ -150,6 +186,9 @@ static const cli_option options[] = {
      "YAML file, preset or native file: what is known of anatomy and grid, and what is expected of "
      "units",
      true},
+    {0, "cost-maps", "FILE.csv",
+     "kurtosis of the sources of three units over pairs of their parameters, 41 x 41 points each",
+     false},
     {0, "from", "TIME", "start of the part to invert: '10 s' (default: of the recording)", false},
     {0, "to", "TIME", "end of the part to invert (default: of the recording)", false},
     CLI_READ_OPTIONS,
@@ -180,7 +219,9 @@ static const cli_row json[] = {
 const cli_command cli_invert_command = {
     .name = "invert",
     .doc = "finds spike trains and parameters of motor units by inverting the forward model",
-    .usage = "IN -o OUT.h5 --config CONFIG [--from TIME] [--to TIME] [--rate RATE] [--map FILE]",
+    .usage =
+        "IN -o OUT.h5 --config CONFIG [--from TIME] [--to TIME] [--rate RATE] [--map FILE] "
+        "[--cost-maps FILE.csv]",
     .about =
         "Decomposition guided by the forward model of the configuration: units spread over "
         "the muscle are tried on the recording, action potentials are shrunk towards fitted "

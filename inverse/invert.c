@@ -11,8 +11,7 @@
 
 // --- does the configuration belong to the recording? ---
 
-static emg_status check_channels(const emg_recording *rec, const emg_config *config,
-                                 emg_error *err) {
+emg_status emg_check_channels(const emg_recording *rec, const emg_config *config, emg_error *err) {
   emg_conductor conductor;
   emg_electrode_set electrodes = {0};
   emg_montage montage = {0};
@@ -104,7 +103,7 @@ emg_status emg_invert(const emg_recording *rec, const emg_config *config,
   emg_init();
   *found = (emg_decomposition){0};
   *out = (emg_inversion){0};
-  EMG_TRY(check_channels(rec, config, err));
+  EMG_TRY(emg_check_channels(rec, config, err));
   // grid, fat and tendons from the largest units, then all units with what is known of them
   EMG_TRY_DONE(emg_survey(rec, &model.config, monitor, model.shared, err));
   EMG_TRY_DONE(config->invert.mode == EMG_INVERT_PAPER

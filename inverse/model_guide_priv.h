@@ -49,4 +49,7 @@ emg_status emg_model_guide_open(emg_model_guide *guide, const emg_guided_signal 
 int64_t emg_model_guide_average(const emg_guided_signal *shown, const int64_t *spikes, int64_t n,
                                 float *out);
 
+// EMG_ERR_DATA unless the recording has as many channels as the grid and the montage (invert.c).
+emg_status emg_check_channels(const emg_recording *rec, const emg_config *config, emg_error *err);
+
 #endif

@@ -39,8 +39,7 @@ static void paper_free(paper *p) {
 
 // --- the recording at hand ---
 
-static emg_status measure(paper *p, const emg_guided_signal *shown, emg_error *err) {
-  emg_model_guide *g = p->guide;
+static emg_status measure(emg_model_guide *g, const emg_guided_signal *shown, emg_error *err) {
   const int n_taps = g->config.invert.paper_taps;
   const size_t n = (size_t)n_taps * (size_t)shown->n_channels, dimensions_most = 8192;
   double *covariance;
@@ -60,16 +59,20 @@ done:
   return status;
 }
 
-static emg_status start(paper *p, const emg_guided_signal *shown, emg_error *err) {
-  emg_model_guide *g = p->guide;
-
+emg_status emg_paper_open(emg_model_guide *g, const emg_guided_signal *shown,
+                          emg_paper_source *source, emg_error *err) {
   EMG_TRY(emg_model_guide_open(g, shown, err));
-  EMG_TRY(measure(p, shown, err));
-  EMG_TRY(emg_paper_source_create(&g->problem, &g->metric, shown, &p->source, err));
+  EMG_TRY(measure(g, shown, err));
+  EMG_TRY(emg_paper_source_create(&g->problem, &g->metric, shown, source, err));
   g->problem.metric = &g->metric;
+  return EMG_OK;
+}
+
+static emg_status start(paper *p, const emg_guided_signal *shown, emg_error *err) {
+  EMG_TRY(emg_paper_open(p->guide, shown, &p->source, err));
   for (int i = 0; i < N; i++) {
     double high;
-    emg_expected_range(&g->subject.expected, (emg_unit_parameter)i, &p->low[i], &high);
+    emg_expected_range(&p->guide->subject.expected, (emg_unit_parameter)i, &p->low[i], &high);
     p->range[i] = high - p->low[i];
   }
   p->has_started = true;

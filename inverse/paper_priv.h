@@ -40,6 +40,11 @@ emg_status emg_paper_evaluate(const emg_paper_source *source, bool with_gradient
 
 // --- the search (paper.c) ---
 
+// The subject of a guide that holds a configuration, the metric of invert.paper_taps delays, and
+// the recording in it.
+emg_status emg_paper_open(emg_model_guide *guide, const emg_guided_signal *shown,
+                          emg_paper_source *source, emg_error *err);
+
 // Fills guide->results; `found` has the same units.
 emg_status emg_paper_run(const emg_recording *rec, emg_model_guide *guide, emg_decomposition *found,
                          emg_error *err);

@@ -13,6 +13,7 @@
 #include <emgtwin/conductor.h>
 #include <emgtwin/config.h>
 #include <emgtwin/convert.h>
+#include <emgtwin/cost_map.h>
 #include <emgtwin/decompose.h>
 #include <emgtwin/edit.h>
 #include <emgtwin/electrodes.h>

@@ -17,9 +17,13 @@ says "not matched   0 false"
 run 0 inspect inverted.h5
 # the published search
 run 0 invert short.h5 --config short.h5 -o paper.h5 --set invert.mode=paper \
-  --set invert.paper_probes=50 --set invert.paper_starts=8 --set invert.paper_repetitions=1
+  --set invert.paper_probes=50 --set invert.paper_starts=8 --set invert.paper_repetitions=1 \
+  --cost-maps maps.csv
+holds "$(head -n 1 maps.csv)" = unit,parameter_1,parameter_2,value_1,value_2,kurtosis,is_found
+holds "$(grep -c ',1$' maps.csv)" -ge 3
 run 0 score paper.h5 --truth short.h5
 refused 5 "exists" invert short.h5 --config short.h5 -o inverted.h5
+refused 5 "exists" invert short.h5 --config short.h5 -o more.h5 --cost-maps maps.csv
 refused 2 "--config" invert short.h5 -o more.h5
 # another grid, no samples
 refused 4 "39 channels" invert short.h5 --config bmiss_short -o more.h5

@@ -10,6 +10,8 @@
 
 #include "inverse/paper_priv.h"
 
+enum { UNITS = 12 };
+
 static struct {
   inverse_case truth;
   emg_fit_problem problem;
@@ -160,6 +162,68 @@ static void ascents_find_units_with_their_places(void **state) {
   emg_score_free(&result);
 }
 
+// An ascent ends near a peak of the kurtosis, so maps through its unit are nowhere much higher; and
+// a map is more than its middle.
+static void maps_are_highest_about_the_unit(void **state) {
+  (void)state;
+  static const emg_unit_parameter pairs[1][2] = {{EMG_UNIT_DEPTH, EMG_UNIT_ZONE}};
+  static emg_cost_map map;
+  int best = 0, row = 0, column = 0;
+  double lowest = INFINITY;
+  emg_error err = {0};
+
+  for (int u = 1; u < all.found.spikes.n_units; u++) {
+    best = all.found.detectability[u] > all.found.detectability[best] ? u : best;
+  }
+  case_stop_on(emg_cost_maps(&all.simulation.recording, &all.config, &all.inversion, 1, &best, 1,
+                             pairs, NULL, &map, &err),
+               &err);
+  for (int i = 0; i < EMG_COST_MAP_SIDE; i++) {
+    for (int j = 0; j < EMG_COST_MAP_SIDE; j++) {
+      bool is_higher = map.kurtosis[i][j] > map.kurtosis[row][column];
+      row = is_higher ? i : row;
+      column = is_higher ? j : column;
+      lowest = fmin(lowest, map.kurtosis[i][j]);
+    }
+  }
+  print_message("unit at depth %.1f, zone %.1f; highest at %.1f, %.1f\n", map.found[0],
+                map.found[1], map.value[0][row], map.value[1][column]);
+  assert_true(fabs(map.value[0][row] - map.found[0]) < 2);
+  assert_true(fabs(map.value[1][column] - map.found[1]) < 3);
+  assert_true(lowest < 0.5 * map.kurtosis[row][column]);
+}
+
+static void errors_in_the_cube_are_shares_of_ranges(void **state) {
+  (void)state;
+  const emg_table *truth = &all.simulation.truth.units;
+  emg_config ring = all.config;
+  emg_inverted_unit unit = all.inversion.units[0];
+  double error[EMG_CUBE_PARAMETERS];
+  emg_error err = {0};
+
+  ring.electrodes.layout = EMG_LAYOUT_RING;
+  for (int p = EMG_INVERSION_DEPTH; p <= EMG_INVERSION_TERRITORY; p++) {
+    unit.value[p] = emg_table_get(truth, emg_inversion_name((emg_inversion_parameter)p))[3];
+  }
+  case_stop_on(emg_cube_errors(&ring, &unit, truth, 3, error, &err), &err);
+  for (int p = 0; p < EMG_CUBE_PARAMETERS; p++) {
+    assert_float_equal(error[p], 0, 1e-12);
+  }
+  unit.value[EMG_INVERSION_DEPTH] += 1;
+  unit.value[EMG_INVERSION_ANGLE] += 360 - 9;
+  unit.value[EMG_INVERSION_CV] -= 0.35;
+  unit.value[EMG_INVERSION_HALF_LENGTH_1] += 12;
+  case_stop_on(emg_cube_errors(&ring, &unit, truth, 3, error, &err), &err);
+  // the defaults' limits: up to the centre of the limb, 2.5 to 6 m/s, 24 mm at either end
+  const struct emg_config_invert *v = &ring.invert;
+  assert_float_equal(error[EMG_CUBE_DEPTH], 1 / (v->depth_max_mm - v->depth_min_mm), 1e-12);
+  assert_float_equal(error[EMG_CUBE_ANGLE], -9.0 / 360, 1e-9);
+  assert_float_equal(error[EMG_CUBE_ZONE], 0, 1e-12);
+  assert_float_equal(error[EMG_CUBE_CV], -0.35 / 3.5, 1e-9);
+  assert_float_equal(error[EMG_CUBE_LENGTH], 12.0 / 48, 1e-9);
+  assert_int_equal(emg_cube_errors(&ring, &unit, truth, UNITS, error, NULL), EMG_ERR_DATA);
+}
+
 static void units_say_which_search_found_them(void **state) {
   (void)state;
   emg_config once = all.config;
@@ -225,6 +289,8 @@ int main(void) {
       cmocka_unit_test(gradients_are_those_of_central_differences),
       cmocka_unit_test(points_of_one_call_do_not_see_each_other),
       cmocka_unit_test(ascents_find_units_with_their_places),
+      cmocka_unit_test(maps_are_highest_about_the_unit),
+      cmocka_unit_test(errors_in_the_cube_are_shares_of_ranges),
       cmocka_unit_test(units_say_which_search_found_them),
       cmocka_unit_test(two_threads_give_the_bits_of_one),
       cmocka_unit_test(delays_longer_than_action_potentials_are_refused),
