@@ -187,7 +187,9 @@ static emg_status fit_amplitude(const paper *p, const emg_guided_signal *shown,
   EMG_TRY(emg_fit_potential(&g->problem, &out->fit, room, model, err));
   EMG_TRY(emg_template_create(&g->metric, shown->n_window, shown->origin, estimate, model,
                               (double)n, filter, &template, err));
+  out->n_spikes = (double)n;
   out->cosine = template.cosine;
+  out->height = template.height;
   return EMG_OK;
 }
 
