@@ -23,6 +23,7 @@ static bool wants_colour(void) {
 
 static struct {
   char stage[48];
+  int64_t first;  // what was done when the stage began
   double start_s, drawn_s;
   bool is_drawn;
 } bar;
@@ -60,7 +61,7 @@ static void draw(int64_t done, int64_t total, double elapsed_s) {
       ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col ? window.ws_col : 80;
   int cells = columns - AROUND - (int)strlen(bar.stage);
   double fraction = total > 0 ? (double)done / (double)total : 0;
-  double per_s = elapsed_s > 0 ? (double)done / elapsed_s : 0;
+  double per_s = elapsed_s > 0 ? (double)(done - bar.first) / elapsed_s : 0;
 
   fraction = fraction > 1 ? 1 : fraction;
   cells = cells > CELLS_MAX ? CELLS_MAX : cells;
@@ -91,6 +92,7 @@ static bool on_progress(const char *stage, int64_t done, int64_t total, void *us
   if (strncmp(bar.stage, stage, sizeof bar.stage - 1) != 0) {
     cli_progress_end();
     snprintf(bar.stage, sizeof bar.stage, "%s", stage);
+    bar.first = done;
     bar.start_s = now;
     bar.drawn_s = now;
   }

@@ -96,7 +96,11 @@ static emg_status report(const emg_model_guide *g, emg_decomposition *found, emg
 emg_status emg_invert(const emg_recording *rec, const emg_config *config,
                       const emg_monitor *monitor, emg_decomposition *found, emg_inversion *out,
                       emg_error *err) {
-  emg_model_guide model = {.config = config_of_search(config), .monitor = monitor};
+  emg_invert_progress progress = {
+      .outer = monitor, .name = "inversion", .n_rounds = config->invert.rounds};
+  const emg_monitor own = emg_invert_monitor(&progress);
+  emg_model_guide model = {
+      .config = config_of_search(config), .monitor = &own, .progress = &progress};
   emg_guide guide = emg_model_guide_as_guide(&model);
   emg_status status;
 
@@ -108,7 +112,7 @@ emg_status emg_invert(const emg_recording *rec, const emg_config *config,
   EMG_TRY_DONE(emg_survey(rec, &model.config, monitor, model.shared, err));
   EMG_TRY_DONE(config->invert.mode == EMG_INVERT_PAPER
                    ? emg_paper_run(rec, &model, found, err)
-                   : emg_decompose_guided(rec, &model.config, &guide, monitor, found, err));
+                   : emg_decompose_guided(rec, &model.config, &guide, &own, found, err));
   EMG_TRY_DONE(report(&model, found, out, err));
 
 done:

@@ -204,8 +204,10 @@ static emg_status workspace_create(const emg_guided_signal *shown, workspace *w,
 typedef emg_status (*item_fn)(const emg_model_guide *g, const emg_guided_signal *shown, void *item,
                               emg_fit_room *room, workspace *w, emg_error *err);
 
-static emg_status for_each(const emg_model_guide *g, const emg_guided_signal *shown, item_fn treat,
-                           int n, void *items, size_t size, emg_error *err) {
+static emg_status for_each(const emg_model_guide *g, const emg_guided_signal *shown,
+                           const char *stage, item_fn treat, int n, void *items, size_t size,
+                           emg_error *err) {
+  int n_done = 0;
   emg_status status = EMG_OK;
 
 #pragma omp parallel
@@ -218,6 +220,10 @@ static emg_status for_each(const emg_model_guide *g, const emg_guided_signal *sh
       if (mine == EMG_OK) {
         void *item = (char *)items + (size_t)i * size;
         mine = treat(g, shown, item, g->rooms[omp_get_thread_num()], &w, &own);
+      }
+      if (mine == EMG_OK) {
+#pragma omp critical(emg_model_guide_progress)
+        mine = emg_progress(g->monitor, stage, ++n_done, n, &own);
       }
     }
     workspace_free(&w);
@@ -373,6 +379,17 @@ static emg_status hand_over(const emg_guided_signal *shown, int n, const proposa
   return status;
 }
 
+// Whether nothing was subtracted since the last proposals: they would be the same.
+static bool is_unchanged(emg_model_guide *g, const emg_guided_signal *shown) {
+  double energy = 0, before = g->searched_energy;
+
+  for (int64_t i = 0; i < shown->n_samples * shown->n_channels; i++) {
+    energy += (double)shown->rows[i] * shown->rows[i];
+  }
+  g->searched_energy = energy;
+  return energy == before;
+}
+
 static emg_status propose(void *self, const emg_guided_signal *shown, int round, emg_spikes *out,
                           emg_error *err) {
   enum { MOST = 40 };
@@ -384,6 +401,12 @@ static emg_status propose(void *self, const emg_guided_signal *shown, int round,
 
   if (!g->has_started) {
     EMG_TRY(start(g, shown, err));
+  }
+  if (g->progress) {
+    g->progress->round = round;
+  }
+  if (is_unchanged(g, shown)) {
+    return hand_over(shown, 0, NULL, out, err);
   }
   EMG_TRY(measure(g, shown, err));
   emg_probe_search search = {.rows = shown->rows,
@@ -402,7 +425,7 @@ static emg_status propose(void *self, const emg_guided_signal *shown, int round,
       list[n_kept++] = p;
     }
   }
-  EMG_TRY_DONE(for_each(g, shown, refine, n_kept, list, sizeof *list, err));
+  EMG_TRY_DONE(for_each(g, shown, "candidates", refine, n_kept, list, sizeof *list, err));
   EMG_TRY_DONE(hand_over(shown, n_kept, list, out, err));
   emg_log(g->monitor, EMG_LOG_INFO, "invert", "round = %d, probes = %d, candidates = %d, new = %d",
           round + 1, probes.n, n_kept, out->n_units);
@@ -457,11 +480,14 @@ static emg_status shape(void *self, const emg_guided_signal *shown, int n, emg_g
                         emg_error *err) {
   emg_model_guide *g = self;
 
+  if (g->progress) {
+    g->progress->n_units = n;
+  }
   if (!g->has_started) {
     return EMG_OK;
   }
   measure_variance(g, shown);
-  return for_each(g, shown, shape_one, n, units, sizeof *units, err);
+  return for_each(g, shown, "fits", shape_one, n, units, sizeof *units, err);
 }
 
 // --- verdicts ---
@@ -498,7 +524,7 @@ emg_status emg_model_guide_fit(emg_model_guide *g, const emg_guided_signal *show
     verdicts[i].unit = &units[i];
   }
   EMG_TRY_DONE(measure(g, shown, err));
-  EMG_TRY_DONE(for_each(g, shown, judge_one, n, verdicts, sizeof *verdicts, err));
+  EMG_TRY_DONE(for_each(g, shown, "fits", judge_one, n, verdicts, sizeof *verdicts, err));
   for (int i = 0; i < n; i++) {
     out[i] = verdicts[i].fitted;
   }

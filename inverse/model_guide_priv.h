@@ -6,9 +6,20 @@
 
 #include "inverse_priv.h"
 
+// One bar for all steps (progress.c). Set outer, name and n_rounds, the rest to 0.
+typedef struct {
+  const emg_monitor *outer;
+  const char *name;
+  int n_rounds, round, n_units;
+  int64_t done;
+} emg_invert_progress;
+// To be given to the steps; `progress` must outlive it.
+emg_monitor emg_invert_monitor(emg_invert_progress *progress);
+
 typedef struct {
   emg_config config;
   const emg_monitor *monitor;
+  emg_invert_progress *progress;              // what the monitor tells of; NULL: nothing
   emg_profile shared[EMG_SHARED_PARAMETERS];  // how well it is known what all units share
   bool has_started;
   int discharge_rows;            // by which discharges come before spikes, in the view
@@ -18,8 +29,9 @@ typedef struct {
   emg_metric metric;  // of what is left
   emg_fit_problem problem;
   int n_rooms;
-  emg_fit_room **rooms;  // of each thread
-  double *variance;      // of each channel of what is left
+  emg_fit_room **rooms;    // of each thread
+  double *variance;        // of each channel of what is left
+  double searched_energy;  // of what was left when trains were last proposed
   int n_results;
   emg_fitted *results;     // of the units that were kept, in order
   int n_left_out;          // units that no mean unit explains

@@ -11,6 +11,7 @@
 
 typedef struct {
   emg_model_guide model;  // first, as its functions are handed a pointer to it
+  const emg_monitor *monitor;
   emg_config *known;
   emg_profile *shared;
 } survey;
@@ -87,7 +88,7 @@ static emg_status estimate(void *self, const emg_guided_signal *shown, int n,
   EMG_TRY(emg_alloc((size_t)s->model.config.invert.profile_units, sizeof *chosen, &chosen, err));
   EMG_TRY_DONE(choose(s, shown, n, units, chosen, &n_chosen, err));
   EMG_TRY_DONE(emg_shared_estimate(s->known, &view, &s->model.metric, n_chosen, chosen,
-                                   n_iterations, s->model.monitor, s->shared, err));
+                                   n_iterations, s->monitor, s->shared, err));
   tell(s, n_chosen);
 done:
   free(chosen);
@@ -105,7 +106,12 @@ static bool is_any_estimated(const emg_config *config) {
 
 emg_status emg_survey(const emg_recording *rec, emg_config *config, const emg_monitor *monitor,
                       emg_profile out[EMG_SHARED_PARAMETERS], emg_error *err) {
-  survey s = {.model = {.config = *config, .monitor = monitor}, .known = config, .shared = out};
+  emg_invert_progress progress = {.outer = monitor, .name = "first search", .n_rounds = 1};
+  const emg_monitor own = emg_invert_monitor(&progress);
+  survey s = {.model = {.config = *config, .monitor = &own, .progress = &progress},
+              .monitor = monitor,
+              .known = config,
+              .shared = out};
   emg_guide guide = emg_model_guide_as_guide(&s.model);
   emg_decomposition none;
   emg_status status;
@@ -117,7 +123,7 @@ emg_status emg_survey(const emg_recording *rec, emg_config *config, const emg_mo
   }
   s.model.config.decompose.rounds = 1;
   guide.judge = estimate;
-  status = emg_decompose_guided(rec, &s.model.config, &guide, monitor, &none, err);
+  status = emg_decompose_guided(rec, &s.model.config, &guide, &own, &none, err);
   emg_model_guide_free(&s.model);
   if (status == EMG_OK) {
     emg_decomposition_free(&none);
