@@ -229,6 +229,83 @@ void suite_curves(FILE *out, const suite_data *data, const char *figure, const c
   fputs("</div>\n", out);
 }
 
+// --- searches ---
+
+// Median of the true units that the first `n` searches found; NAN if that is not known.
+static double found_by(const suite_data *data, int condition, int method, int n) {
+  char name[64];
+
+  snprintf(name, sizeof name, "strict_round_%d", n);
+  const emg_benchmark_estimate *e = emg_benchmark_find(data->summary, condition, method, name);
+  return e ? e->value : NAN;
+}
+
+bool suite_has_rounds(const suite_data *data) {
+  for (int c = 0; c < data->plan->n_conditions; c++) {
+    const emg_benchmark_condition *condition = &data->plan->conditions[c];
+    for (int m = 0; condition->is_of_grid && m < condition->n_methods; m++) {
+      if (isfinite(found_by(data, c, m, 2))) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+static void draw_rounds(FILE *out, const suite_data *data, int c, double most) {
+  const emg_benchmark_condition *condition = &data->plan->conditions[c];
+  page_axes axes = {.left = 60,
+                    .top = 10,
+                    .width = 260,
+                    .height = 180,
+                    .x_min = 0.5,
+                    .x_max = EMG_BENCHMARK_ROUNDS_MAX + 0.5,
+                    .y_max = 1.06 * most};
+
+  fputs("<div style=\"flex-basis:300px\"><p class=\"soft\">", out);
+  page_text(out, condition->name);
+  fputs("</p>\n", out);
+  page_figure(out, 340, 240, "units found by the first searches");
+  page_draw_axes(out, &axes, "searches", "units found");
+  for (int m = 0; m < condition->n_methods; m++) {
+    bool is_dashed;
+    const char *colour = suite_colour(condition->methods[m], &is_dashed);
+    fprintf(out, "<path style=\"fill:none;stroke:var(--%s);stroke-width:1.8%s\" d=\"", colour,
+            is_dashed ? ";stroke-dasharray:6 3" : "");
+    for (int n = 1; isfinite(found_by(data, c, m, n)); n++) {
+      fprintf(out, "%c%.1f %.1f", n == 1 ? 'M' : 'L', page_x(&axes, n),
+              page_y(&axes, found_by(data, c, m, n)));
+    }
+    fputs("\"/>\n", out);
+    for (int n = 1; isfinite(found_by(data, c, m, n)); n++) {
+      fprintf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\" style=\"fill:var(--%s)\"/>\n",
+              page_x(&axes, n), page_y(&axes, found_by(data, c, m, n)), colour);
+    }
+  }
+  page_figure_end(out);
+  fputs("</div>\n", out);
+}
+
+void suite_rounds(FILE *out, const suite_data *data) {
+  double most = 1;
+
+  for (int i = 0; i < data->summary->n_rows; i++) {
+    const emg_benchmark_row *row = &data->summary->rows[i];
+    if (strncmp(row->figure, "strict_round_", 13) == 0 &&
+        data->plan->conditions[row->condition].is_of_grid) {
+      most = fmax(most, row->estimate.value);
+    }
+  }
+  draw_keys(out, &data->plan->conditions[0], false);
+  fputs("<div class=\"pair\">\n", out);
+  for (int c = 0; c < data->plan->n_conditions; c++) {
+    if (data->plan->conditions[c].is_of_grid) {
+      draw_rounds(out, data, c, most);
+    }
+  }
+  fputs("</div>\n", out);
+}
+
 // --- true against estimated ---
 
 typedef struct {

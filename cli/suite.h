@@ -27,6 +27,10 @@ bool suite_has_curves(const suite_data *data);
 // medians with intervals; `with_ceilings` adds the greedy bound. With figure NULL: CPU seconds.
 void suite_curves(FILE *out, const suite_data *data, const char *figure, const char *title,
                   bool with_ceilings);
+// True units against the searches of a method, a panel for each condition of the grid; false if no
+// method of the grid says which search found a unit.
+bool suite_has_rounds(const suite_data *data);
+void suite_rounds(FILE *out, const suite_data *data);
 // Estimated against true values of a parameter over all units compared in the grid.
 void suite_scatter(FILE *out, const suite_data *data, emg_compared_parameter parameter);
 // Median CPU seconds and peak memory of a condition and method, NAN if there is no result.

@@ -119,8 +119,8 @@ static bool has_parameters(const suite_data *data, int c, int m) {
 }
 
 static void write_error_row(FILE *out, const suite_data *data, int c, int m) {
-  static const char *const plain[] = {"fibre_count_ratio", "size_rank", "fat_thickness_mm",
-                                      "grid_rotation_deg"};
+  static const char *const plain[] = {"fibre_count_ratio", "size_rank", "cube_mse",
+                                      "fat_thickness_mm", "grid_rotation_deg"};
   char name[64];
 
   fputs("<tr>", out);
@@ -149,7 +149,8 @@ static void write_errors(FILE *out, const suite_data *data) {
     fprintf(out, "<th colspan=\"3\">%s</th>", emg_compared_name((emg_compared_parameter)p));
   }
   fputs(
-      "<th>fibres, ratio</th><th>size rank</th><th>fat mm</th><th>rotation deg</th>"
+      "<th>fibres, ratio</th><th>size rank</th><th>unit cube</th><th>fat mm</th><th>rotation "
+      "deg</th>"
       "<th>all within 90 %</th></tr>\n",
       out);
   for (int c = 0; c < data->plan->n_conditions; c++) {
@@ -253,6 +254,13 @@ void suite_page(FILE *out, const suite_data *data) {
   if (has_conditions(data->plan, false)) {
     page_section(out, "Conditions beside the grid", NULL);
     write_yields(out, data, false);
+    page_section_end(out);
+  }
+  if (suite_has_rounds(data)) {
+    page_section(out, "Searches",
+                 "True units, found strictly in the end, by the search that brought them in: "
+                 "medians over repetitions.");
+    suite_rounds(out, data);
     page_section_end(out);
   }
   write_parameters(out, data);

@@ -125,10 +125,11 @@ static emg_status cut_before(emg_spikes *spikes, int64_t from, emg_error *err) {
   return EMG_OK;
 }
 
-static void set_unit(const emg_score_pair *pair, emg_benchmark_unit *unit) {
+static void set_unit(const emg_score_pair *pair, const int32_t *round, emg_benchmark_unit *unit) {
   bool is_matched = pair->truth >= 0;
 
   *unit = (emg_benchmark_unit){.truth = pair->truth,
+                               .round = round ? round[pair->estimated] : -1,
                                .n_spikes = (int)pair->n_estimated,
                                .roa = is_matched ? pair->roa : NAN,
                                .sensitivity = is_matched ? pair->sensitivity : NAN,
@@ -164,8 +165,8 @@ static double median_of(const emg_benchmark_cell *cell, size_t offset, double *s
   return emg_benchmark_quantile(scratch, n, 0.5);
 }
 
-static emg_status set_scores(const emg_score_result *score, emg_benchmark_cell *cell,
-                             emg_error *err) {
+static emg_status set_scores(const emg_score_result *score, const int32_t *round,
+                             emg_benchmark_cell *cell, emg_error *err) {
   double *figures = cell->figures, *scratch, chance = 0;
   int n_80 = 0;
 
@@ -174,7 +175,7 @@ static emg_status set_scores(const emg_score_result *score, emg_benchmark_cell *
   cell->n_units = score->n_estimated;
   for (int u = 0; u < cell->n_units; u++) {
     const emg_score_pair *pair = &score->pairs[u];
-    set_unit(pair, &cell->units[u]);
+    set_unit(pair, round, &cell->units[u]);
     n_80 += pair->truth >= 0 && pair->roa >= 0.8;
     chance += pair->truth >= 0 ? pair->chance_roa : 0;
   }
@@ -205,7 +206,7 @@ static emg_status score_units(run *r, emg_benchmark_cell *cell, emg_error *err) 
     EMG_TRY(cut_before(&r->truth.spikes, from, err));
   }
   EMG_TRY_DONE(emg_score(&r->found.spikes, &r->truth.spikes, &r->options, &score, err));
-  EMG_TRY_DONE(set_scores(&score, cell, err));
+  EMG_TRY_DONE(set_scores(&score, r->found.round, cell, err));
   bool has_parameters = r->method->kind == EMG_BENCHMARK_INVERT && !r->method->is_online;
   status = emg_benchmark_compare(r->simulated, has_parameters ? r->narrowed : r->simulated,
                                  &r->truth, has_parameters ? &r->inversion : NULL, cell, err);

@@ -27,6 +27,7 @@ static void write_values(emg_json *json, const char *key, const double *values) 
 static void write_unit(emg_json *json, const emg_benchmark_unit *unit) {
   emg_json_object(json, NULL);
   emg_json_integer(json, "truth", unit->truth);
+  emg_json_integer(json, "round", unit->round);
   emg_json_integer(json, "spikes", unit->n_spikes);
   emg_json_number(json, "roa", unit->roa);
   emg_json_number(json, "sensitivity", unit->sensitivity);
@@ -98,6 +99,8 @@ static void read_unit(emg_json_cursor *c, emg_benchmark_unit *unit) {
       return;
     } else if (strcmp(key, "truth") == 0) {
       unit->truth = number >= 0 && number < 1e9 ? (int)number : -1;
+    } else if (strcmp(key, "round") == 0) {
+      unit->round = number >= 0 && number < 1e9 ? (int)number : -1;
     } else if (strcmp(key, "spikes") == 0) {
       unit->n_spikes = number >= 0 && number < 1e9 ? (int)number : 0;
     } else if (strcmp(key, "roa") == 0) {

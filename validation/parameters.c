@@ -147,6 +147,41 @@ static void set_sizes(emg_benchmark_cell *cell, const emg_benchmark_unit *const 
   cell->figures[EMG_FIGURE_FIBRES] = emg_benchmark_quantile(found, n, 0.5);
 }
 
+// Of the six parameters of Halatsis et al. 2025, each as a part of what `invert` takes to be
+// possible; of the number of fibres, of its range over the true units.
+static double cube_error(const emg_config *told, const skin *s, const emg_truth *truth,
+                         const emg_benchmark_unit *const *compared, int n) {
+  const struct emg_config_invert *limits = &told->invert;
+  const double *counts = emg_table_get(&truth->units, "fibre_count");
+  double least = INFINITY, most = -INFINITY, sum = 0;
+
+  for (int u = 0; counts && u < truth->units.n_rows; u++) {
+    least = fmin(least, counts[u]);
+    most = fmax(most, counts[u]);
+  }
+  const double ranges[EMG_COMPARED_PARAMETERS] = {
+      [EMG_COMPARED_DEPTH] = limits->depth_max_mm - limits->depth_min_mm,
+      [EMG_COMPARED_ARC] = told->electrodes.layout == EMG_LAYOUT_RING
+                               ? 360 * s->mm_per_deg
+                               : limits->arc_max_mm - limits->arc_min_mm,
+      [EMG_COMPARED_ZONE] = limits->zone_max_mm - limits->zone_min_mm,
+      [EMG_COMPARED_CV] = limits->cv_max_m_per_s - limits->cv_min_m_per_s,
+      [EMG_COMPARED_HALF_LENGTH_1] = limits->tendon_max_mm - limits->tendon_min_mm,
+      [EMG_COMPARED_HALF_LENGTH_2] = limits->tendon_max_mm - limits->tendon_min_mm,
+      [EMG_COMPARED_FIBRE_COUNT] = most - least,
+  };
+  for (int i = 0; i < n; i++) {
+    for (int p = 0; p < EMG_COMPARED_PARAMETERS; p++) {
+      bool is_half = p == EMG_COMPARED_HALF_LENGTH_1 || p == EMG_COMPARED_HALF_LENGTH_2;
+      double error = emg_benchmark_error_of(compared[i], (emg_compared_parameter)p);
+      double part = ranges[p] > 0 ? error / ranges[p] : 0;
+      // the two halves of the length count as one parameter
+      sum += part * part * (is_half ? 0.5 : 1);
+    }
+  }
+  return n > 0 ? sum / (6. * n) : NAN;
+}
+
 emg_status emg_benchmark_compare(const emg_config *simulated, const emg_config *told,
                                  const emg_truth *truth, const emg_inversion *found,
                                  emg_benchmark_cell *cell, emg_error *err) {
@@ -179,6 +214,7 @@ emg_status emg_benchmark_compare(const emg_config *simulated, const emg_config *
     cell->figures[EMG_FIGURE_COMPARED] = n;
     set_errors(cell, compared, n, scratch);
     set_sizes(cell, compared, n, scratch);
+    cell->figures[EMG_FIGURE_CUBE] = cube_error(told, &told_skin, truth, compared, n);
   }
 
 done:

@@ -18,7 +18,8 @@ typedef struct {
   // what a statistic is about
   emg_benchmark_figure figure;
   emg_compared_parameter parameter;
-  double part;
+  double part, least_roa;
+  int n_rounds;
 } pool;
 
 // --- statistics of the repetitions `which` ---
@@ -62,6 +63,23 @@ static double ratio(const int *which, int n, void *user) {
     there += p->references[which[i]]->figures[EMG_FIGURE_STRICT];
   }
   return there > 0 ? here / there : NAN;
+}
+
+// Median over repetitions of the true units that the first searches found.
+static double found_by_round(const int *which, int n, void *user) {
+  const pool *p = user;
+  bool is_known = false;
+
+  for (int i = 0; i < n; i++) {
+    const emg_benchmark_cell *cell = p->cells[which[i]];
+    p->scratch[i] = 0;
+    for (int u = 0; u < cell->n_units; u++) {
+      const emg_benchmark_unit *unit = &cell->units[u];
+      is_known = is_known || unit->round >= 0;
+      p->scratch[i] += unit->truth >= 0 && unit->roa >= p->least_roa && unit->round < p->n_rounds;
+    }
+  }
+  return is_known ? emg_benchmark_quantile(p->scratch, n, 0.5) : NAN;
 }
 
 static bool is_compared(const pool *p, const emg_benchmark_unit *unit) {
@@ -153,6 +171,29 @@ static emg_status add_errors(pool *p, emg_benchmark_summary *out, emg_error *err
   return add_row(p, "coverage", pooled_coverage, out, err);
 }
 
+// Up to the last search that found a unit.
+static emg_status add_rounds(pool *p, emg_benchmark_summary *out, emg_error *err) {
+  int n_rounds = 0;
+  char name[64];
+
+  for (int i = 0; i < p->n; i++) {
+    for (int u = 0; u < p->cells[i]->n_units; u++) {
+      int round = p->cells[i]->units[u].round + 1;
+      n_rounds = round > n_rounds ? round : n_rounds;
+    }
+  }
+  n_rounds = n_rounds < EMG_BENCHMARK_ROUNDS_MAX ? n_rounds : EMG_BENCHMARK_ROUNDS_MAX;
+  for (p->n_rounds = 1; p->n_rounds <= n_rounds; p->n_rounds++) {
+    p->least_roa = 0.9;
+    snprintf(name, sizeof name, "strict_round_%d", p->n_rounds);
+    EMG_TRY(add_row(p, name, found_by_round, out, err));
+    p->least_roa = 0;
+    snprintf(name, sizeof name, "lenient_round_%d", p->n_rounds);
+    EMG_TRY(add_row(p, name, found_by_round, out, err));
+  }
+  return EMG_OK;
+}
+
 // Repetitions in which both have a result.
 static emg_status add_ratio(const pool *p, const emg_benchmark_results *results, int first,
                             const emg_benchmark_method *reference, emg_benchmark_summary *out,
@@ -206,6 +247,7 @@ static emg_status summarise(pool *p, const emg_benchmark_results *results, int f
     EMG_TRY_DONE(add_row(p, "strict_mean", mean_strict, out, err));
     EMG_TRY_DONE(add_row(p, "false_fraction", false_fraction, out, err));
     EMG_TRY_DONE(add_errors(p, out, err));
+    EMG_TRY_DONE(add_rounds(p, out, err));
     for (int i = 0; i < p->plan->n_references; i++) {
       EMG_TRY_DONE(add_ratio(p, results, first, p->plan->references[i], out, err));
     }
@@ -219,8 +261,9 @@ done:
 emg_status emg_benchmark_summarise(const emg_benchmark_plan *plan,
                                    const emg_benchmark_results *results, emg_benchmark_summary *out,
                                    emg_error *err) {
-  // figures of each method at most: its own, the errors, and a ratio to each reference
-  const size_t most = EMG_FIGURES + 3 * EMG_COMPARED_PARAMETERS + 3 + (size_t)plan->n_references;
+  // figures of each method at most: its own, the errors, rounds, and a ratio to each reference
+  const size_t most = EMG_FIGURES + 3 * EMG_COMPARED_PARAMETERS + 3 + 2 * EMG_BENCHMARK_ROUNDS_MAX +
+                      (size_t)plan->n_references;
   size_t n_pools = 0;
   int n_seeds = 0, first = 0;
   pool p = {.plan = plan};

@@ -111,16 +111,18 @@ static emg_status fill_results(book *b, emg_error *err) {
   return EMG_OK;
 }
 
+enum { UNIT_COLUMNS = 7 };
+
 // What a unit's row holds beside its parameters.
-static emg_status add_unit_columns(emg_result_table *table, double *columns[6],
+static emg_status add_unit_columns(emg_result_table *table, double *columns[UNIT_COLUMNS],
                                    double *parameters[EMG_COMPARED_PARAMETERS][3], emg_error *err) {
-  static const char *const names[6] = {"unit",        "spikes",    "truth",
-                                       "sensitivity", "precision", "roa"};
+  static const char *const heads[UNIT_COLUMNS] = {"unit",        "spikes",    "truth", "round",
+                                                  "sensitivity", "precision", "roa"};
   static const char *const formats[3] = {"%s", "%s_sd", "true_%s"};
   char name[96];
 
-  for (int i = 0; i < 6; i++) {
-    EMG_TRY(emg_result_numbers(table, names[i], &columns[i], err));
+  for (int i = 0; i < UNIT_COLUMNS; i++) {
+    EMG_TRY(emg_result_numbers(table, heads[i], &columns[i], err));
   }
   for (int p = 0; p < EMG_COMPARED_PARAMETERS; p++) {
     for (int i = 0; i < 3; i++) {
@@ -137,7 +139,7 @@ static emg_status add_unit_columns(emg_result_table *table, double *columns[6],
 static emg_status fill_units(book *b, emg_error *err) {
   const emg_benchmark_results *results = b->results;
   emg_result_table *table = &b->tables[UNITS];
-  double *columns[6], *parameters[EMG_COMPARED_PARAMETERS][3];
+  double *columns[UNIT_COLUMNS], *parameters[EMG_COMPARED_PARAMETERS][3];
   labels l;
   int row = 0;
 
@@ -151,13 +153,14 @@ static emg_status fill_units(book *b, emg_error *err) {
     for (int u = 0; u < cell->n_units; u++, row++) {
       const emg_benchmark_unit *unit = &cell->units[u];
       set_labels(b, &l, row, cell->condition, cell->seed_value, cell->method);
-      const double values[6] = {u,
-                                unit->n_spikes,
-                                unit->truth >= 0 ? unit->truth : NAN,
-                                unit->sensitivity,
-                                unit->precision,
-                                unit->roa};
-      for (int k = 0; k < 6; k++) {
+      const double values[UNIT_COLUMNS] = {u,
+                                           unit->n_spikes,
+                                           unit->truth >= 0 ? unit->truth : NAN,
+                                           unit->round >= 0 ? unit->round : NAN,
+                                           unit->sensitivity,
+                                           unit->precision,
+                                           unit->roa};
+      for (int k = 0; k < UNIT_COLUMNS; k++) {
         columns[k][row] = values[k];
       }
       for (int p = 0; p < EMG_COMPARED_PARAMETERS; p++) {

@@ -41,6 +41,7 @@ const emg_benchmark_method *emg_benchmark_methods(int *n);
 // --- conditions ---
 
 #define EMG_BENCHMARK_AXES_MAX 8
+#define EMG_BENCHMARK_ROUNDS_MAX 10
 
 // An assignment "section.key = value", for one of the two configurations of a condition or both.
 typedef struct {
@@ -88,47 +89,50 @@ emg_status emg_benchmark_configs(const emg_benchmark_plan *plan,
 
 // Figures of one cell (a recording and a method) by name; NAN where there is none.
 typedef enum {
-#define EMG_BENCHMARK_FIGURES(ENTRY)                                                              \
-  ENTRY(CHANNELS, "channels", "channels of the recording")                                        \
-  ENTRY(ACTIVE, "active", "true units that discharge")                                            \
-  ENTRY(UNITS, "units", "units reported")                                                         \
-  ENTRY(STRICT, "strict", "true units found with a rate of agreement of 0.9 or more, one-to-one") \
-  ENTRY(R80, "r80", "the same, of 0.8 or more")                                                   \
-  ENTRY(LENIENT, "lenient", "the same, of score.match_min or more")                               \
-  ENTRY(RECALLED, "recalled",                                                                     \
-        "true units that a reported one recalls more of than of any other, not one-to-one and "   \
-        "however little")                                                                         \
-  ENTRY(FALSE, "false", "units reported that match no true one")                                  \
-  ENTRY(DOUBLE, "double", "units reported that repeat a matched one")                             \
-  ENTRY(SENSITIVITY, "sensitivity", "median over matched units")                                  \
-  ENTRY(PRECISION, "precision", "median over matched units")                                      \
-  ENTRY(ROA, "roa", "median rate of agreement of matched units")                                  \
-  ENTRY(CHANCE, "chance_roa", "mean rate of agreement of unrelated trains of these rates")        \
-  ENTRY(ONE_PASS, "ceiling_one_pass",                                                             \
-        "true units that filters of their action potentials tell at 0.9, once")                   \
-  ENTRY(GREEDY, "ceiling_greedy", "the same, again and again without those told by then")         \
-  ENTRY(ALONE, "ceiling_alone", "the same, each without any other unit")                          \
-  ENTRY(PREDICTED, "predicted",                                                                   \
-        "true units whose spikes are predicted to stand out enough (docs/benchmark.md)")          \
-  ENTRY(COMPARED, "compared", "units whose parameters are compared")                              \
-  ENTRY(DEPTH, "depth_error_mm", "median of |error| below the skin")                              \
-  ENTRY(DEPTH_90, "depth_error_p90_mm", "90th percentile")                                        \
-  ENTRY(ARC, "arc_error_mm", "median of |error| along the skin")                                  \
-  ENTRY(ARC_90, "arc_error_p90_mm", "90th percentile")                                            \
-  ENTRY(ZONE, "zone_error_mm", "median of |error| of the innervation zone")                       \
-  ENTRY(ZONE_90, "zone_error_p90_mm", "90th percentile")                                          \
-  ENTRY(CV, "cv_error_m_per_s", "median of |error| of the conduction velocity")                   \
-  ENTRY(CV_90, "cv_error_p90_m_per_s", "90th percentile")                                         \
-  ENTRY(HALF_1, "half_length_1_error_mm", "median of |error|")                                    \
-  ENTRY(HALF_1_90, "half_length_1_error_p90_mm", "90th percentile")                               \
-  ENTRY(HALF_2, "half_length_2_error_mm", "median of |error|")                                    \
-  ENTRY(HALF_2_90, "half_length_2_error_p90_mm", "90th percentile")                               \
-  ENTRY(TERRITORY, "territory_radius_error_mm", "median of |error|")                              \
-  ENTRY(TERRITORY_90, "territory_radius_error_p90_mm", "90th percentile")                         \
-  ENTRY(FIBRES, "fibre_count_ratio", "median of estimated over true number of fibres")            \
-  ENTRY(RANK, "size_rank", "Spearman correlation of estimated and true numbers of fibres")        \
-  ENTRY(COVERAGE, "coverage", "part of all intervals of 90 % that hold the truth")                \
-  ENTRY(FAT, "fat_thickness_mm", "thickness of the fat as assumed or estimated")                  \
+#define EMG_BENCHMARK_FIGURES(ENTRY)                                                               \
+  ENTRY(CHANNELS, "channels", "channels of the recording")                                         \
+  ENTRY(ACTIVE, "active", "true units that discharge")                                             \
+  ENTRY(UNITS, "units", "units reported")                                                          \
+  ENTRY(STRICT, "strict", "true units found with a rate of agreement of 0.9 or more, one-to-one")  \
+  ENTRY(R80, "r80", "the same, of 0.8 or more")                                                    \
+  ENTRY(LENIENT, "lenient", "the same, of score.match_min or more")                                \
+  ENTRY(RECALLED, "recalled",                                                                      \
+        "true units that a reported one recalls more of than of any other, not one-to-one and "    \
+        "however little")                                                                          \
+  ENTRY(FALSE, "false", "units reported that match no true one")                                   \
+  ENTRY(DOUBLE, "double", "units reported that repeat a matched one")                              \
+  ENTRY(SENSITIVITY, "sensitivity", "median over matched units")                                   \
+  ENTRY(PRECISION, "precision", "median over matched units")                                       \
+  ENTRY(ROA, "roa", "median rate of agreement of matched units")                                   \
+  ENTRY(CHANCE, "chance_roa", "mean rate of agreement of unrelated trains of these rates")         \
+  ENTRY(ONE_PASS, "ceiling_one_pass",                                                              \
+        "true units that filters of their action potentials tell at 0.9, once")                    \
+  ENTRY(GREEDY, "ceiling_greedy", "the same, again and again without those told by then")          \
+  ENTRY(ALONE, "ceiling_alone", "the same, each without any other unit")                           \
+  ENTRY(PREDICTED, "predicted",                                                                    \
+        "true units whose spikes are predicted to stand out enough (docs/benchmark.md)")           \
+  ENTRY(COMPARED, "compared", "units whose parameters are compared")                               \
+  ENTRY(DEPTH, "depth_error_mm", "median of |error| below the skin")                               \
+  ENTRY(DEPTH_90, "depth_error_p90_mm", "90th percentile")                                         \
+  ENTRY(ARC, "arc_error_mm", "median of |error| along the skin")                                   \
+  ENTRY(ARC_90, "arc_error_p90_mm", "90th percentile")                                             \
+  ENTRY(ZONE, "zone_error_mm", "median of |error| of the innervation zone")                        \
+  ENTRY(ZONE_90, "zone_error_p90_mm", "90th percentile")                                           \
+  ENTRY(CV, "cv_error_m_per_s", "median of |error| of the conduction velocity")                    \
+  ENTRY(CV_90, "cv_error_p90_m_per_s", "90th percentile")                                          \
+  ENTRY(HALF_1, "half_length_1_error_mm", "median of |error|")                                     \
+  ENTRY(HALF_1_90, "half_length_1_error_p90_mm", "90th percentile")                                \
+  ENTRY(HALF_2, "half_length_2_error_mm", "median of |error|")                                     \
+  ENTRY(HALF_2_90, "half_length_2_error_p90_mm", "90th percentile")                                \
+  ENTRY(TERRITORY, "territory_radius_error_mm", "median of |error|")                               \
+  ENTRY(TERRITORY_90, "territory_radius_error_p90_mm", "90th percentile")                          \
+  ENTRY(FIBRES, "fibre_count_ratio", "median of estimated over true number of fibres")             \
+  ENTRY(RANK, "size_rank", "Spearman correlation of estimated and true numbers of fibres")         \
+  ENTRY(COVERAGE, "coverage", "part of all intervals of 90 % that hold the truth")                 \
+  ENTRY(CUBE, "cube_mse",                                                                          \
+        "mean square error of depth, arc, zone, velocity, length and number of fibres, each as a " \
+        "part of its range")                                                                       \
+  ENTRY(FAT, "fat_thickness_mm", "thickness of the fat as assumed or estimated")                   \
   ENTRY(ROTATION, "grid_rotation_deg", "rotation of the grid as assumed or estimated")
 #define ENTRY(id, name, doc) EMG_FIGURE_##id,
   EMG_BENCHMARK_FIGURES(ENTRY)
@@ -157,6 +161,7 @@ const char *emg_compared_unit(emg_compared_parameter parameter);  // "mm"
 // A unit that a method reported; NAN where nothing is known.
 typedef struct {
   int truth;  // true unit it is matched to, -1 if none
+  int round;  // the search, from 0, that found it; -1 if that is not known
   int n_spikes;
   double roa, sensitivity, precision;
   double value[EMG_COMPARED_PARAMETERS], sd[EMG_COMPARED_PARAMETERS];
@@ -223,7 +228,8 @@ typedef struct {
 
 // Counts and scores: medians over repetitions. Errors and coverage of parameters, false units per
 // unit reported: over the units of all repetitions. "strict_ratio_<reference>": sum of strict over
-// that of the reference method in the same recordings.
+// that of the reference method in the same recordings. "strict_round_<k>", "lenient_round_<k>":
+// those found by the first k searches, up to EMG_BENCHMARK_ROUNDS_MAX.
 emg_status emg_benchmark_summarise(const emg_benchmark_plan *plan,
                                    const emg_benchmark_results *results, emg_benchmark_summary *out,
                                    emg_error *err);

@@ -127,7 +127,7 @@ static void errors_and_coverage_are_over_units_that_are_surely_the_same(void **s
   emg_benchmark_results results = {.n_cells = 6, .cells = cells};
   emg_benchmark_summary summary;
   for (int u = 0; u < 2; u++) {
-    units[u] = (emg_benchmark_unit){.truth = u, .roa = u ? 0.5 : 0.9};
+    units[u] = (emg_benchmark_unit){.truth = u, .round = u, .roa = u ? 0.5 : 0.9};
     for (int p = 0; p < EMG_COMPARED_PARAMETERS; p++) {
       units[u].value[p] = u ? 9 : 1.5;
       units[u].true_value[p] = 1;
@@ -142,6 +142,10 @@ static void errors_and_coverage_are_over_units_that_are_surely_the_same(void **s
   assert_float_equal(find(&summary, 1, "depth_mm_coverage")->value, 1, 0);
   assert_float_equal(find(&summary, 1, "arc_mm_coverage")->value, 0, 0);
   assert_float_equal(find(&summary, 1, "coverage")->value, 1. / EMG_COMPARED_PARAMETERS, 1e-12);
+  // of the only recording with units; the other two have none by any search
+  assert_float_equal(find(&summary, 1, "lenient_round_2")->high, 2, 0);
+  assert_float_equal(find(&summary, 1, "lenient_round_1")->high, 1, 0);
+  assert_float_equal(find(&summary, 1, "strict_round_2")->high, 1, 0);
   emg_benchmark_summary_free(&summary);
 }
 
@@ -159,6 +163,7 @@ static void cells_read_back_as_they_were(void **state) {
     written.figures[f] = f % 3 ? f / 7.0 : NAN;
   }
   units[1].truth = -1;
+  units[0].round = 7;
   units[1].sd[3] = NAN;
   assert_int_equal(emg_benchmark_cell_write(path, &written, NULL), EMG_OK);
   emg_benchmark_cell read = {0};
@@ -166,6 +171,7 @@ static void cells_read_back_as_they_were(void **state) {
   assert_string_equal(read.reason, written.reason);
   assert_int_equal(read.n_units, 2);
   assert_int_equal(read.units[1].truth, -1);
+  assert_int_equal(read.units[0].round, 7);
   assert_true(isnan(read.units[1].sd[3]));
   for (int f = 0; f < EMG_FIGURES; f++) {
     assert_true(read.figures[f] == written.figures[f] ||
