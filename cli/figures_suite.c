@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "cli/page.h"
 #include "cli/suite.h"
 
@@ -52,25 +51,38 @@ double suite_cpu_s(const suite_data *data, int condition, int method, double *pe
 
 // --- curves ---
 
-static bool x_of(const suite_data *data, int condition, double *x) {
-  const char *end;
-  return emg_number_scan(data->plan->conditions[condition].values[0], &end, x) && !*end;
+// Values of the first axis stand side by side, in the order of the suite: 200 dB for no noise would
+// leave no room for the others.
+enum { PLACES_MAX = 32 };
+
+typedef struct {
+  int n;
+  const char *values[PLACES_MAX];
+} places;
+
+static int place_of(const places *p, const char *value) {
+  for (int i = 0; i < p->n; i++) {
+    if (strcmp(p->values[i], value) == 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+static places places_of(const emg_benchmark_plan *plan) {
+  places p = {0};
+
+  for (int c = 0; c < plan->n_conditions && plan->n_axes > 0; c++) {
+    const emg_benchmark_condition *condition = &plan->conditions[c];
+    if (condition->is_of_grid && p.n < PLACES_MAX && place_of(&p, condition->values[0]) < 0) {
+      p.values[p.n++] = condition->values[0];
+    }
+  }
+  return p;
 }
 
 bool suite_has_curves(const suite_data *data) {
-  double first = NAN, x;
-  bool differs = false;
-
-  for (int c = 0; c < data->plan->n_conditions; c++) {
-    if (data->plan->conditions[c].is_of_grid) {
-      if (data->plan->n_axes == 0 || !x_of(data, c, &x)) {
-        return false;
-      }
-      differs = differs || (isfinite(first) && x != first);
-      first = x;
-    }
-  }
-  return differs;
+  return places_of(data->plan).n > 1;
 }
 
 // Conditions of the grid that differ in the first axis alone.
@@ -99,28 +111,18 @@ static emg_benchmark_estimate estimate_of(const suite_data *data, int condition,
 
 static void grow_axes(const suite_data *data, const char *figure, bool with_ceilings,
                       page_axes *axes) {
-  double x;
-
-  axes->x_min = INFINITY;
-  axes->x_max = -INFINITY;
+  axes->x_min = -0.4;
+  axes->x_max = places_of(data->plan).n - 0.6;
   axes->y_max = 1e-9;
   for (int c = 0; c < data->plan->n_conditions; c++) {
     const emg_benchmark_condition *condition = &data->plan->conditions[c];
-    if (!condition->is_of_grid || !x_of(data, c, &x)) {
-      continue;
-    }
-    axes->x_min = fmin(axes->x_min, x);
-    axes->x_max = fmax(axes->x_max, x);
-    for (int m = 0; m < condition->n_methods; m++) {
+    for (int m = 0; condition->is_of_grid && m < condition->n_methods; m++) {
       axes->y_max = fmax(axes->y_max, estimate_of(data, c, m, figure).high);
       if (with_ceilings) {
         axes->y_max = fmax(axes->y_max, estimate_of(data, c, m, "ceiling_greedy").value);
       }
     }
   }
-  double margin = 0.05 * (axes->x_max - axes->x_min);
-  axes->x_min -= margin;
-  axes->x_max += margin;
   axes->y_max *= 1.06;
 }
 
@@ -128,7 +130,7 @@ static void grow_axes(const suite_data *data, const char *figure, bool with_ceil
 static void draw_curve(FILE *out, const suite_data *data, const page_axes *axes, int first,
                        int method, const char *figure, const char *colour, bool is_dashed,
                        bool is_bound) {
-  double x;
+  const places p = places_of(data->plan);
   bool has_point = false;
 
   fprintf(out, "<path style=\"fill:none;stroke:var(--%s);stroke-width:%s%s\" d=\"", colour,
@@ -137,8 +139,9 @@ static void draw_curve(FILE *out, const suite_data *data, const page_axes *axes,
           : is_dashed ? ";stroke-dasharray:6 3"
                       : "");
   for (int c = first; c < data->plan->n_conditions; c++) {
-    if (is_in_panel(data->plan, first, c) && x_of(data, c, &x)) {
+    if (is_in_panel(data->plan, first, c)) {
       emg_benchmark_estimate e = estimate_of(data, c, method, figure);
+      int x = place_of(&p, data->plan->conditions[c].values[0]);
       if (isfinite(e.value)) {
         fprintf(out, "%c%.1f %.1f", has_point ? 'L' : 'M', page_x(axes, x), page_y(axes, e.value));
         has_point = true;
@@ -147,10 +150,11 @@ static void draw_curve(FILE *out, const suite_data *data, const page_axes *axes,
   }
   fputs("\"/>\n", out);
   for (int c = first; c < data->plan->n_conditions && !is_bound; c++) {
-    if (!is_in_panel(data->plan, first, c) || !x_of(data, c, &x)) {
+    if (!is_in_panel(data->plan, first, c)) {
       continue;
     }
     emg_benchmark_estimate e = estimate_of(data, c, method, figure);
+    int x = place_of(&p, data->plan->conditions[c].values[0]);
     if (isfinite(e.value)) {
       // beside each other, not over each other
       double at = page_x(axes, x) + 2.5 * method - 5;
@@ -163,6 +167,24 @@ static void draw_curve(FILE *out, const suite_data *data, const page_axes *axes,
       fprintf(out, ": %.4g (%.4g to %.4g)</title></circle>\n", e.value, e.low, e.high);
     }
   }
+}
+
+static void draw_places(FILE *out, const emg_benchmark_plan *plan, const page_axes *axes) {
+  const places p = places_of(plan);
+  double bottom = axes->top + axes->height;
+
+  for (int i = 0; i < p.n; i++) {
+    fprintf(out,
+            "<path class=\"tick\" d=\"M%.1f %.1fv5\"/><text x=\"%.1f\" y=\"%.1f\" "
+            "text-anchor=\"middle\">",
+            page_x(axes, i), bottom, page_x(axes, i), bottom + 18);
+    page_text(out, p.values[i]);
+    fputs("</text>\n", out);
+  }
+  fprintf(out, "<text class=\"title\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
+          axes->left + 0.5 * axes->width, bottom + 36);
+  page_text(out, plan->axes[0]);
+  fputs("</text>\n", out);
 }
 
 static void draw_panel(FILE *out, const suite_data *data, const page_axes *axes, int first,
@@ -181,7 +203,8 @@ static void draw_panel(FILE *out, const suite_data *data, const page_axes *axes,
   }
   fputs("</p>\n", out);
   page_figure(out, 480, 300, title);
-  page_draw_axes(out, axes, plan->axes[0], title);
+  page_draw_axes(out, axes, NULL, title);
+  draw_places(out, plan, axes);
   for (int m = 0; m < condition->n_methods; m++) {
     bool is_dashed;
     const char *colour = suite_colour(condition->methods[m], &is_dashed);
@@ -195,10 +218,13 @@ static void draw_panel(FILE *out, const suite_data *data, const page_axes *axes,
   fputs("</div>\n", out);
 }
 
-static void draw_keys(FILE *out, const emg_benchmark_condition *condition, bool with_ceilings) {
+void suite_keys(FILE *out, const emg_benchmark_condition *condition, bool with_ceilings) {
+  bool has_bound = false;
+
   fputs("<p>", out);
   for (int m = 0; m < condition->n_methods; m++) {
     bool is_dashed;
+    has_bound = has_bound || condition->methods[m]->kind == EMG_BENCHMARK_ORACLE;
     fprintf(out, "<span class=\"key\" style=\"background:var(--%s)%s\"></span>",
             suite_colour(condition->methods[m], &is_dashed), m == 0 ? ";margin-left:0" : "");
     page_text(out, condition->methods[m]->name);
@@ -215,7 +241,7 @@ void suite_curves(FILE *out, const suite_data *data, const char *figure, const c
   page_axes axes = {.left = 60, .top = 10, .width = 400, .height = 240};
 
   grow_axes(data, figure, with_ceilings, &axes);
-  draw_keys(out, &plan->conditions[0], with_ceilings);
+  suite_keys(out, &plan->conditions[0], with_ceilings);
   fputs("<div class=\"pair\">\n", out);
   for (int c = 0; c < plan->n_conditions; c++) {
     bool is_new = plan->conditions[c].is_of_grid;
@@ -296,7 +322,7 @@ void suite_rounds(FILE *out, const suite_data *data) {
       most = fmax(most, row->estimate.value);
     }
   }
-  draw_keys(out, &data->plan->conditions[0], false);
+  suite_keys(out, &data->plan->conditions[0], false);
   fputs("<div class=\"pair\">\n", out);
   for (int c = 0; c < data->plan->n_conditions; c++) {
     if (data->plan->conditions[c].is_of_grid) {
@@ -310,6 +336,7 @@ void suite_rounds(FILE *out, const suite_data *data) {
 
 typedef struct {
   double truth, value, sd;
+  const emg_benchmark_method *method;
 } point;
 
 // Points of the grid, without mismatch; at most `most`, evenly from all there are.
@@ -331,7 +358,9 @@ static int gather_points(const suite_data *data, emg_compared_parameter p, point
           continue;
         }
         if (pass && n % every == 0 && n_taken < most) {
-          points[n_taken++] = (point){unit->true_value[p], unit->value[p], unit->sd[p]};
+          const emg_benchmark_condition *condition = &data->plan->conditions[cell->condition];
+          points[n_taken++] = (point){unit->true_value[p], unit->value[p], unit->sd[p],
+                                      condition->methods[cell->method]};
         }
         n++;
       }
@@ -371,10 +400,13 @@ void suite_scatter(FILE *out, const suite_data *data, emg_compared_parameter par
     double low = fmax(axes.y_min, points[i].value - deviations * points[i].sd);
     double high = fmin(axes.y_max, points[i].value + deviations * points[i].sd);
     double x = page_x(&axes, points[i].truth);
+    bool is_dashed;
+    const char *colour = suite_colour(points[i].method, &is_dashed);
     fprintf(out,
-            "<path class=\"found fine\" style=\"opacity:.5\" d=\"M%.1f %.1fV%.1f\"/>"
-            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" style=\"fill:var(--found)\"/>\n",
-            x, page_y(&axes, low), page_y(&axes, high), x, page_y(&axes, points[i].value));
+            "<path class=\"fine\" style=\"stroke:var(--%s);opacity:.5\" d=\"M%.1f %.1fV%.1f\"/>"
+            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" style=\"fill:var(--%s)\"/>\n",
+            colour, x, page_y(&axes, low), page_y(&axes, high), x, page_y(&axes, points[i].value),
+            colour);
   }
   page_figure_end(out);
   fputs("</div>\n", out);

@@ -21,7 +21,9 @@ void suite_page(FILE *out, const suite_data *data);
 
 // Colour of a method, the same in all figures; dashed where there are more methods than colours.
 const char *suite_colour(const emg_benchmark_method *method, bool *is_dashed);
-// Whether the first axis has numbers to draw against, at least two.
+// A line that says which colour is which method.
+void suite_keys(FILE *out, const emg_benchmark_condition *condition, bool with_ceilings);
+// Whether the first axis has at least two values to draw against.
 bool suite_has_curves(const suite_data *data);
 // One panel for each combination of the other axes: a figure of the summary against the first axis,
 // medians with intervals; `with_ceilings` adds the greedy bound. With figure NULL: CPU seconds.

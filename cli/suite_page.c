@@ -179,6 +179,7 @@ static void write_parameters(FILE *out, const suite_data *data) {
       "Units of the grid found for sure, with intervals of 90 %; on the line they are "
       "right. In the table: median and 90th percentile of the error&rsquo;s magnitude, and "
       "the part of intervals that hold the truth.");
+  suite_keys(out, &data->plan->conditions[0], false);
   fputs("<div class=\"pair\">\n", out);
   for (int p = 0; p < EMG_COMPARED_PARAMETERS; p++) {
     suite_scatter(out, data, (emg_compared_parameter)p);
