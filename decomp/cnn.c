@@ -35,6 +35,21 @@ done:
   return status;
 }
 
+emg_status emg_cnn_copy(const emg_cnn *from, emg_cnn *out, emg_error *err) {
+  emg_cnn arrays;
+
+  EMG_TRY(emg_cnn_create(&from->shape, &arrays, err));
+  memcpy(arrays.channel, from->channel, (size_t)from->shape.n_channels * sizeof *from->channel);
+  memcpy(arrays.threshold, from->threshold, (size_t)from->shape.n_units * sizeof *from->threshold);
+  memcpy(arrays.weights, from->weights,
+         (size_t)emg_cnn_count_weights(&from->shape) * sizeof *from->weights);
+  *out = *from;
+  out->channel = arrays.channel;
+  out->threshold = arrays.threshold;
+  out->weights = arrays.weights;
+  return EMG_OK;
+}
+
 void emg_cnn_labels_sha256(const emg_spikes *labels, char hex[65]) {
   emg_sha256 sha;
 
@@ -54,6 +69,8 @@ void emg_cnn_set_paper(emg_config *config) {
   keys->epochs = 100;
   keys->patience = 50;
   keys->soft_label_ms = 0;
+  keys->dropout = 0.5;
+  keys->scale = EMG_SCALE_LARGEST;
   keys->amplitude_min = 1;
   keys->noise = 0;
   keys->channel_dropout = 0;

@@ -83,16 +83,6 @@ static void list_windows(emg_cnn_lessons *lessons) {
   lessons->n_windows = n;
 }
 
-static double root_mean_square(const emg_signal *x) {
-  int64_t n = x->n_samples * x->n_channels;
-  double squares = 0;
-
-  for (int64_t i = 0; i < n; i++) {
-    squares += (double)x->rows[i] * x->rows[i];
-  }
-  return n > 0 ? sqrt(squares / (double)n) : 0;
-}
-
 emg_status emg_cnn_lessons_create(const emg_cnn_plan *plan, const struct emg_config_cnn *config,
                                   const emg_signal *signal, const emg_spikes *labels, uint64_t seed,
                                   emg_cnn_lessons *out, emg_error *err) {
@@ -102,7 +92,7 @@ emg_status emg_cnn_lessons_create(const emg_cnn_plan *plan, const struct emg_con
   out->labels = (emg_cnn_labels){.spikes = labels,
                                  .step = plan->shape.step,
                                  .soft_samples = config->soft_label_ms * signal->rate_hz / 1000};
-  out->noise = config->noise * root_mean_square(signal);
+  out->noise = config->noise * emg_cnn_root_mean_square(signal);
   emg_cnn_split_samples(signal->n_samples, plan->shape.window,
                         has_validation ? config->validation : 0, &out->split);
   list_windows(out);

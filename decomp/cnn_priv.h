@@ -91,6 +91,7 @@ emg_status emg_cnn_filter(const emg_cnn *net, emg_filter *out, emg_error *err);
 // The channels of a network in a recording, filtered, over scale_uv.
 emg_status emg_cnn_signal(const emg_cnn *net, const emg_recording *rec, emg_signal *out,
                           emg_error *err);
+double emg_cnn_root_mean_square(const emg_signal *x);
 // rows[n][n_channels] from sample `first` on, 0 beyond the ends of the signal.
 void emg_cnn_copy_rows(const emg_signal *x, int64_t first, int64_t n, float *rows);
 // First sample of the window centred on `centre`.
@@ -163,6 +164,11 @@ void emg_cnn_answerer_free(emg_cnn_answerer *answerer);
 // Logits [n_windows][n_units] of windows centred on `centre`, centre + step, ...
 void emg_cnn_answer_windows(emg_cnn_answerer *answerer, const float *weights, const emg_signal *x,
                             int64_t centre, int64_t n_windows, float *logits);
+
+// out[m][n] = rows of `a`, k values from every `lda`-th on, times w[k][n], plus the bias; then what
+// is below 0 is 0 if rectified (cnn_kernel.c).
+void emg_cnn_multiply(int m, int n, int k, const float *a, int lda, const float *w,
+                      const float *bias, bool is_rectified, float *out);
 
 // --- from answers to discharges (cnn_decide.c) ---
 

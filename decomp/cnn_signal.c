@@ -28,6 +28,16 @@ emg_status emg_cnn_signal(const emg_cnn *net, const emg_recording *rec, emg_sign
   return EMG_OK;
 }
 
+double emg_cnn_root_mean_square(const emg_signal *x) {
+  int64_t n = x->n_samples * x->n_channels;
+  double squares = 0;
+
+  for (int64_t i = 0; i < n; i++) {
+    squares += (double)x->rows[i] * x->rows[i];
+  }
+  return n > 0 ? sqrt(squares / (double)n) : 0;
+}
+
 void emg_cnn_copy_rows(const emg_signal *x, int64_t first, int64_t n, float *rows) {
   const size_t row = (size_t)x->n_channels;
   int64_t begin = first < 0 ? 0 : first, end = first + n;

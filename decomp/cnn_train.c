@@ -124,22 +124,22 @@ static emg_status start_network(trainer *t, const emg_recording *window, const e
   return EMG_OK;
 }
 
-// The largest value of the whole grid becomes 1 (Wen et al. 2021, section 3.3.2), for good.
+// What becomes 1, for good: the largest value of the whole grid (Wen et al. 2021, section 3.3.2),
+// or the root mean square.
 static emg_status start_signal(trainer *t, const emg_recording *window, emg_error *err) {
-  float most = 0;
-
   EMG_TRY(emg_cnn_signal(t->net, window, &t->signal, err));
   int64_t n = t->signal.n_samples * t->signal.n_channels;
-  for (int64_t i = 0; i < n; i++) {
-    most = fmaxf(most, fabsf(t->signal.rows[i]));
+  double size = emg_cnn_root_mean_square(&t->signal);
+  for (int64_t i = 0; i < n && t->config->cnn.scale == EMG_SCALE_LARGEST; i++) {
+    size = fmax(size, fabs(t->signal.rows[i]));
   }
-  if (!(most > 0) || !isfinite(most)) {
+  if (!(size > 0) || !isfinite(size)) {
     return emg_fail(err, EMG_ERR_DATA, "the recording is 0 throughout and nothing can be learned");
   }
+  t->net->scale_uv = size;
   for (int64_t i = 0; i < n; i++) {
-    t->signal.rows[i] /= most;
+    t->signal.rows[i] *= (float)(1 / size);
   }
-  t->net->scale_uv = most;
   return EMG_OK;
 }
 

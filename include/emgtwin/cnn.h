@@ -13,6 +13,7 @@
 #include <emgtwin/decompose.h>
 #include <emgtwin/file.h>
 #include <emgtwin/log.h>
+#include <emgtwin/online.h>
 #include <emgtwin/recording.h>
 #include <emgtwin/spikes.h>
 #include <emgtwin/status.h>
@@ -58,6 +59,7 @@ typedef struct {
 } emg_cnn;
 void emg_cnn_free(emg_cnn *net);
 emg_status emg_cnn_create(const emg_cnn_shape *shape, emg_cnn *out, emg_error *err);
+emg_status emg_cnn_copy(const emg_cnn *from, emg_cnn *out, emg_error *err);
 // SHA-256 of offsets and samples of the trains, as 64 hex digits.
 void emg_cnn_labels_sha256(const emg_spikes *labels, char hex[65]);
 
@@ -116,6 +118,37 @@ emg_status emg_cnn_answer(const emg_cnn *net, const emg_recording *rec, const em
 // pulse-to-noise ratios are those of the probabilities.
 emg_status emg_cnn_decompose(const emg_recording *rec, const emg_cnn *net, const emg_config *config,
                              const emg_monitor *monitor, emg_decomposition *out, emg_error *err);
+
+// --- samples as they come ---
+
+// A network at work on a stream of samples. One thread per state; different states are independent.
+// Nothing is allocated after creation, and cutting the samples in other batches changes no bit.
+typedef struct emg_cnn_stream emg_cnn_stream;
+
+// The network is copied. EMG_ERR_MEMORY.
+emg_status emg_cnn_stream_create(const emg_cnn *net, emg_cnn_stream **out, emg_error *err);
+void emg_cnn_stream_free(emg_cnn_stream *stream);
+
+// The answers logits[n_units] of the window centred on a sample, counted from the first one pushed.
+typedef void (*emg_cnn_answer_fn)(int64_t centre, const float *logits, void *user);
+
+// Take `n` samples of all recorded channels in uV, samples[n][n_channels_recorded]. `answer`, if
+// not NULL, gets every window when its last sample has been pushed, half a window after its centre;
+// `report`, if not NULL, the discharges that are certain by then, with their probability as height,
+// unit by unit in order of time. Bad values are replaced as by emg_online_push.
+void emg_cnn_stream_push(emg_cnn_stream *stream, const float *samples, int64_t n,
+                         emg_cnn_answer_fn answer, emg_spike_fn report, void *user);
+// The windows that the end of the stream cuts, as if it went on with 0, and what is pending. The
+// stream is over: nothing may be pushed any more. All answers are those of emg_cnn_answer within
+// rounding.
+void emg_cnn_stream_flush(emg_cnn_stream *stream, emg_cnn_answer_fn answer, emg_spike_fn report,
+                          void *user);
+
+// At most so many samples pass from a discharge to its report: half a window, two steps, and the
+// refractory time, in which a greater peak would replace it.
+int64_t emg_cnn_stream_latency(const emg_cnn_stream *stream);
+int64_t emg_cnn_stream_bad_values(const emg_cnn_stream *stream);
+const emg_cnn *emg_cnn_stream_network(const emg_cnn_stream *stream);
 
 // --- files (docs/cnn.md) ---
 

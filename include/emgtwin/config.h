@@ -74,6 +74,7 @@ enum { EMG_INVERT_JOINT, EMG_INVERT_PAPER };
 enum { EMG_SHARED_FIXED, EMG_SHARED_ESTIMATED };
 enum { EMG_BATCHES_RUNS, EMG_BATCHES_WINDOWS };
 enum { EMG_SELECT_VALIDATION, EMG_SELECT_TRAINING };
+enum { EMG_SCALE_RMS, EMG_SCALE_LARGEST };
 
 // One struct per section, struct emg_config_<section>: each SECTION ends the one before it.
 struct emg_config_none_ {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write the seeds of the fuzz targets native, edf, bids, mat, otb, openhdemg into corpus/ here."""
+"""Write the seeds of the fuzz targets native, edf, bids, mat, otb, openhdemg, cnn into corpus/ here."""
 
 import gzip
 import io
@@ -42,6 +42,37 @@ def native(libver, **how):
         f["truth/units/depth_mm"].attrs["units"] = "mm"
         f["units/sil"] = np.array([0.9, 0.8])
         f["provenance/config_yaml"] = np.bytes_(b"simulation:\n  seed: 1\n")
+        f.attrs["complete"] = 1
+    return memory.getvalue()
+
+
+def network(name, units=1):
+    """A network of the least window, all weights the same so that it packs well."""
+    memory = io.BytesIO()
+    layers = {"c1": (3, 1, 128), "c2": (3, 128, 128), "c3": (3, 128, 128), "c4": (3, 128, 64),
+              "f1": (64, 256), "f2": (256, units if name == "multilabel" else 1)}
+    first = {"so": 0, "mo": 2, "shared": 4, "multilabel": 6}[name]
+    with h5py.File(memory, "w") as f:
+        f["kind"] = np.bytes_(b"emgtwin network 1")
+        for u in range(-1, units if first < 6 else 0):
+            for i, (layer, shape) in enumerate(layers.items()):
+                if (i >= first) == (u >= 0):
+                    full = f"u{u:04d}_{layer}" if u >= 0 else layer
+                    path = f"model_weights/{full}/{full}/"
+                    f.create_dataset(path + "kernel:0", data=np.full(shape, 0.01, "f4"),
+                                     chunks=shape, compression=9, shuffle=True)
+                    f[path + "bias:0"] = np.zeros(shape[-1], "f4")
+        numbers = {"n_units": units, "n_channels": 1, "n_channels_recorded": 2, "window": 16,
+                   "step": 8, "sampling_rate_hz": 2048.0, "band_low_hz": 20.0,
+                   "band_high_hz": 500.0, "notch_hz": 50.0, "scale_uv": 10.0,
+                   "refractory_ms": 20.0, "soft_label_ms": 0.0}
+        for key, value in numbers.items():
+            f["network/" + key] = float(value)
+        f["network/name"] = np.bytes_(name.encode())
+        f["network/channel"] = np.array([1], "i4")
+        f["network/threshold"] = np.full(units, 0.5)
+        f["network/labels_sha256"] = np.bytes_(b"0" * 64)
+        f["network/seed"] = np.uint64(1)
         f.attrs["complete"] = 1
     return memory.getvalue()
 
@@ -300,6 +331,8 @@ def main():
     put("otb", "novecento.otb4", archive(otb4()))
     put("otb", "plus_members", otb_members(otb_plus(), [0, 1, 5, 2, 2, 3, 4, 5]))
     put("otb", "otb4_members", otb_members(otb4(), [6, 12, 1, 7, 8, 9]))
+    for name in ["so", "mo", "shared", "multilabel"]:
+        put("cnn", name + ".h5", network(name, 2))
 
 
 main()

@@ -120,6 +120,7 @@ static void choices_count_as_their_enums(void **state) {
       {"cnn.network", "multilabel", EMG_CNN_MULTILABEL},
       {"cnn.batches", "windows", EMG_BATCHES_WINDOWS},
       {"cnn.select", "training", EMG_SELECT_TRAINING},
+      {"cnn.scale", "largest", EMG_SCALE_LARGEST},
   };
   enum { N_LASTS = sizeof lasts / sizeof lasts[0] };
   int n_keys, n_choices = 0;
