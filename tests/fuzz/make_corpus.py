@@ -331,8 +331,8 @@ def main():
     put("otb", "novecento.otb4", archive(otb4()))
     put("otb", "plus_members", otb_members(otb_plus(), [0, 1, 5, 2, 2, 3, 4, 5]))
     put("otb", "otb4_members", otb_members(otb4(), [6, 12, 1, 7, 8, 9]))
-    for name in ["so", "mo", "shared", "multilabel"]:
-        put("cnn", name + ".h5", network(name, 2))
+    for name, units in [("so", 1), ("mo", 1), ("shared", 2), ("multilabel", 2)]:
+        put("cnn", name + ".h5", network(name, units))
 
 
 main()

@@ -42,7 +42,7 @@ static void on_spike(int unit, int64_t sample, double height, void *user) {
 
 static mixture recording(void) {
   return mixture_create(&(mixture_options){
-      .n_units = 3, .n_channels = CHANNELS + 1, .duration_s = 1.3, .seed = 3, .noise_uv = 8});
+      .n_units = 3, .n_channels = CHANNELS + 1, .duration_s = 0.8, .seed = 3, .noise_uv = 8});
 }
 
 // A network of random weights whose answers pass its thresholds now and then.
