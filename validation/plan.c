@@ -298,18 +298,23 @@ static emg_status complete(const emg_benchmark_plan *plan, emg_benchmark_conditi
     snprintf(condition->name, sizeof condition->name, "as configured");
   }
   for (int i = 0; i < plan->n_axes; i++) {
-    char *text, *name = condition->name;
-    EMG_TRY(emg_config_get(simulated, plan->axes[i], &text, err));
-    snprintf(condition->values[i], sizeof condition->values[i], "%s", text);
-    free(text);
-    size_t at = strlen(name);
-    if (condition->is_of_grid) {
-      snprintf(name + at, sizeof condition->name - at, "%s%s = %s", i ? ", " : "", plan->axes[i],
-               condition->values[i]);
+    char *value, part[EMG_ENTRY_MAX];
+    EMG_TRY(emg_config_get(simulated, plan->axes[i], &value, err));
+    snprintf(part, sizeof part, "%s%s = %s", i ? ", " : "", plan->axes[i], value);
+    snprintf(condition->values[i], sizeof condition->values[i], "%s", value);
+    free(value);
+    size_t at = strlen(condition->name), length = strlen(part);
+    // a name too long for its place says less, and the columns of the axes say all
+    if (condition->is_of_grid && at + length < sizeof condition->name) {
+      memcpy(condition->name + at, part, length + 1);
     }
   }
   EMG_TRY(read_methods("benchmark.methods", b->methods, &condition->n_methods, &condition->methods,
                        err));
+  if (condition->n_methods == 0) {
+    return emg_fail(err, EMG_ERR_CONFIG,
+                    "benchmark.methods is empty; 'emgtwin benchmark --list' names those there are");
+  }
   EMG_TRY(emg_config_check(simulated, err));
   return emg_config_check(told, err);
 }

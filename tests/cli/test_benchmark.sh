@@ -23,6 +23,12 @@ run 0 benchmark suite.yaml --dry-run
 says "4 conditions, 7 cells, 0 of them done"
 run 0 benchmark suite.yaml --dry-run --json
 is_json
+# the suites there are can be run
+for suite in "$SOURCE"/configs/bmiss2025.yaml "$SOURCE"/configs/bmiss_short.yaml \
+  "$SOURCE"/validation/bmiss_muscles.yaml; do
+  run 0 benchmark "$suite" --dry-run
+  run 0 benchmark "$suite" --smoke --dry-run
+done
 run 0 benchmark --list
 says "oracle"
 

@@ -135,6 +135,7 @@ static void what_cannot_be_is_refused_by_name(void **state) {
   refused("benchmark.cells = mine: pool.unit = 1", "did you mean");
   refused("benchmark.methods = ckc ckk", "ckk");
   refused("benchmark.methods = ckc ckc", "twice");
+  refused("benchmark.methods = ", "empty");
   refused("benchmark.reference = nobody", "benchmark.reference");
   refused("benchmark.bases = nobody", "nobody");
 }
