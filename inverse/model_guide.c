@@ -392,7 +392,6 @@ static bool is_unchanged(emg_model_guide *g, const emg_guided_signal *shown) {
 
 static emg_status propose(void *self, const emg_guided_signal *shown, int round, emg_spikes *out,
                           emg_error *err) {
-  enum { MOST = 40 };
   emg_model_guide *g = self;
   emg_probes probes = {0};
   proposal *list = NULL;
@@ -419,7 +418,7 @@ static emg_status propose(void *self, const emg_guided_signal *shown, int round,
   EMG_TRY_DONE(emg_alloc((size_t)probes.n + 1, sizeof *list, &list, err));
   EMG_TRY_DONE(list_candidates(g, shown, &probes, list, &n, err));
   for (int i = 0; i < n; i++) {
-    if (n_kept < MOST && !repeats(list, i)) {
+    if (n_kept < g->config.invert.candidates && !repeats(list, i)) {
       proposal p = list[i];
       list[i] = list[n_kept];
       list[n_kept++] = p;
