@@ -38,6 +38,35 @@ emg_status emg_spikes_copy(const emg_spikes *from, emg_spikes *out, emg_error *e
   return status;
 }
 
+emg_status emg_spikes_between(const emg_spikes *from, double from_s, double to_s, emg_spikes *out,
+                              emg_error *err) {
+  const double end_s = to_s > 0 ? to_s : INFINITY;
+  int64_t *counts;
+
+  EMG_TRY(emg_alloc((size_t)from->n_units, 2 * sizeof(int64_t), &counts, err));
+  int64_t *firsts = counts + from->n_units;
+  for (int u = 0; u < from->n_units; u++) {
+    const int64_t *train = emg_spikes_of(from, u), n = emg_spikes_count(from, u);
+    while (firsts[u] < n && (double)train[firsts[u]] < from_s * from->rate_hz) {
+      firsts[u]++;
+    }
+    while (firsts[u] + counts[u] < n &&
+           (double)train[firsts[u] + counts[u]] < end_s * from->rate_hz) {
+      counts[u]++;
+    }
+  }
+  emg_status status =
+      emg_spikes_create(from->n_units, counts, from->rate_hz, from->n_samples, out, err);
+  for (int u = 0; status == EMG_OK && u < from->n_units; u++) {
+    if (counts[u] > 0) {
+      memcpy(out->samples + out->offsets[u], emg_spikes_of(from, u) + firsts[u],
+             (size_t)counts[u] * sizeof(int64_t));
+    }
+  }
+  free(counts);
+  return status;
+}
+
 void emg_spikes_free(emg_spikes *s) {
   free(s->offsets);
   free(s->samples);

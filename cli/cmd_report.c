@@ -13,7 +13,8 @@
 typedef struct {
   int n_inputs;
   cli_contents *inputs;
-  const cli_contents *recorded;  // the input with the recording, NULL if none
+  const cli_contents *recorded;    // the input with the recording, NULL if none
+  const cli_contents *decomposed;  // the input with the result
   emg_config config;
   emg_score_result score;
   report_data data;
@@ -54,6 +55,7 @@ static emg_status gather(const cli_args *args, report *r, emg_error *err) {
       data->reference = &input->truth.spikes;
     }
     if (input->has_decomposition) {
+      r->decomposed = input;
       data->decomposition = &input->decomposition;
     }
     if (!data->reference && input->has_labels) {
@@ -69,12 +71,20 @@ static emg_status gather(const cli_args *args, report *r, emg_error *err) {
 
 static emg_status score(report *r, emg_error *err) {
   emg_score_options options;
+  emg_spikes reference;
+  double from_s, to_s;
 
   if (!r->data.decomposition || !r->data.reference) {
     return EMG_OK;
   }
   EMG_TRY(emg_score_preset("strict", &options, err));
-  EMG_TRY(emg_score(&r->data.decomposition->spikes, r->data.reference, &options, &r->score, err));
+  // only what the result is of
+  cli_part_of(cli_contents_provenance(r->decomposed, "config_yaml"), &from_s, &to_s);
+  EMG_TRY(emg_spikes_between(r->data.reference, from_s, to_s, &reference, err));
+  emg_status status =
+      emg_score(&r->data.decomposition->spikes, &reference, &options, &r->score, err);
+  emg_spikes_free(&reference);
+  EMG_TRY(status);
   r->data.has_score = true;
   r->data.score = &r->score;
   return EMG_OK;

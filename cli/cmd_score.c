@@ -1,4 +1,5 @@
 // cmd_score.c -- emgtwin score: agreement of spike trains with the truth
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/ceiling.h"
@@ -38,13 +39,15 @@ static void print_summary(const emg_score_result *result, const emg_score_option
          options->max_lag_ms, options->match_by_f1 ? "F1" : "RoA", options->match_min);
 }
 
-static emg_status print_json(const char *preset, const emg_score_result *result,
-                             const emg_score_options *options, const emg_ceiling_result *ceiling,
-                             emg_error *err) {
+static emg_status print_json(const char *preset, double from_s, double to_s,
+                             const emg_score_result *result, const emg_score_options *options,
+                             const emg_ceiling_result *ceiling, emg_error *err) {
   emg_json json = {0};
 
   emg_json_object(&json, NULL);
   emg_json_text(&json, "preset", preset);
+  emg_json_number(&json, "from_s", from_s);
+  emg_json_number(&json, "to_s", to_s);
   emg_json_number(&json, "tolerance_ms", options->tolerance_ms);
   emg_json_number(&json, "max_lag_ms", options->max_lag_ms);
   emg_json_number(&json, "match_min", options->match_min);
@@ -74,6 +77,35 @@ static emg_status read_options(const cli_args *args, const char *preset, emg_sco
   return cli_quantity(args, "tol", "ms", 0, 100, &options->tolerance_ms, err);
 }
 
+// --from and --to, else the part that the result is of, as far as its file says.
+static emg_status find_part(const cli_args *args, double *from_s, double *to_s, emg_error *err) {
+  const char *path = args->positionals[0];
+  const double longest_s = 1e7;
+  char *yaml = NULL;
+
+  if (cli_is_hdf5(path)) {
+    (void)emg_file_read_config(path, &yaml, NULL);
+  }
+  cli_part_of(yaml, from_s, to_s);
+  free(yaml);
+  EMG_TRY(cli_quantity(args, "from", "s", 0, longest_s, from_s, err));
+  EMG_TRY(cli_quantity(args, "to", "s", 0, longest_s, to_s, err));
+  if (*to_s > 0 && *from_s >= *to_s) {
+    return emg_fail(err, EMG_ERR_ARG,
+                    "--from %g s is not before --to %g s; give a part that is not empty", *from_s,
+                    *to_s);
+  }
+  return EMG_OK;
+}
+
+static void print_part(double from_s, double to_s) {
+  if (to_s > 0) {
+    printf("part          discharges from %g s to %g s\n", from_s, to_s);
+  } else if (from_s > 0) {
+    printf("part          discharges from %g s on\n", from_s);
+  }
+}
+
 static emg_status check_gate(const char *path, double min_roa, const emg_score_result *result,
                              emg_error *err) {
   if (result->roa < min_roa) {
@@ -88,7 +120,7 @@ static emg_status check_gate(const char *path, double min_roa, const emg_score_r
 
 static emg_status run_score(const cli_args *args, emg_error *err) {
   const char *preset = cli_value(args, "preset") ? cli_value(args, "preset") : "strict";
-  double min_roa = -1;
+  double min_roa = -1, from_s, to_s;
   emg_score_options options;
   emg_spikes found = {0}, truth = {0};
   emg_score_result result = {0};
@@ -98,8 +130,11 @@ static emg_status run_score(const cli_args *args, emg_error *err) {
 
   EMG_TRY(cli_quantity(args, "min-roa", "fraction", 0, 1, &min_roa, err));
   EMG_TRY(read_options(args, preset, &options, err));
+  EMG_TRY_DONE(find_part(args, &from_s, &to_s, err));
   EMG_TRY_DONE(cli_load_spikes(args, args->positionals[0], false, &found, err));
   EMG_TRY_DONE(cli_load_spikes(args, cli_value(args, "truth"), true, &truth, err));
+  EMG_TRY_DONE(cli_keep_part(&found, from_s, to_s, err));
+  EMG_TRY_DONE(cli_keep_part(&truth, from_s, to_s, err));
   status = emg_score(&found, &truth, &options, &result, err);
   if (status != EMG_OK) {
     emg_error_in_file(err, args->positionals[0]);
@@ -109,10 +144,12 @@ static emg_status run_score(const cli_args *args, emg_error *err) {
     EMG_TRY_DONE(cli_ceiling(args, cli_value(args, "truth"), &truth, &options, &ceiling, err));
   }
   if (args->is_json) {
-    EMG_TRY_DONE(print_json(preset, &result, &options, has_ceiling ? &ceiling : NULL, err));
+    EMG_TRY_DONE(
+        print_json(preset, from_s, to_s, &result, &options, has_ceiling ? &ceiling : NULL, err));
   } else {
     print_pairs(&result);
     print_summary(&result, &options);
+    print_part(from_s, to_s);
     if (has_ceiling) {
       cli_ceiling_print(&ceiling, &result);
     }
@@ -137,6 +174,9 @@ static const cli_option options[] = {
      "strict: 0.5 ms, by rate of agreement (default); muniverse: 1 ms, by F1 >= 0.3; munitquest: "
      "the same without duplicates, by F1 >= 0.5",
      false},
+    {0, "from", "TIME", "score discharges from here on (default: the part that RESULT is of)",
+     false},
+    {0, "to", "TIME", "and before here", false},
     {0, "tol", "TIME", "two discharges agree within this: '0.5 ms'", false},
     {0, "rate", "RATE", "sampling rate of a file that does not state it: '2048 Hz'", false},
     {0, "ceiling", NULL,
@@ -154,6 +194,7 @@ static const cli_row examples[] = {
     {NULL, NULL},
 };
 static const cli_row json[] = {
+    {"from_s, to_s", "the part that is scored; to_s 0: to the end"},
     {"preset, tolerance_ms, max_lag_ms, match_min, match_by", "how it was scored"},
     {"units[].unit, .truth, .spikes, .true_spikes, .common, .lag_ms, .sensitivity, .precision, "
      ".f1, "
@@ -176,7 +217,9 @@ static const cli_row json[] = {
 const cli_command cli_score_command = {
     .name = "score",
     .doc = "scores spike trains against the truth, per unit and in sum",
-    .usage = "RESULT --truth TRUTH [--preset NAME] [--tol TIME] [--ceiling] [--min-roa X]",
+    .usage =
+        "RESULT --truth TRUTH [--preset NAME] [--tol TIME] [--from TIME] [--to TIME] [--ceiling] "
+        "[--min-roa X]",
     .about =
         "Matches found units to true ones one-to-one (Hungarian method) after a search for the "
         "common delay of each pair, and says how their discharges agree. Labels of units play "

@@ -2,6 +2,7 @@
 #include "cli/scoring.h"
 
 #include <math.h>
+#include <string.h>
 
 // Native files, which may hold two sets of trains, always state their rate.
 static emg_status read_spikes(const cli_args *args, const char *path, bool prefer_truth,
@@ -31,6 +32,26 @@ emg_status cli_load_spikes(const cli_args *args, const char *path, bool prefer_t
     emg_error_in_file(err, path);
   }
   return status;
+}
+
+void cli_part_of(const char *config_yaml, double *from_s, double *to_s) {
+  static emg_config config;
+
+  *from_s = *to_s = 0;
+  if (config_yaml &&
+      emg_config_parse(config_yaml, strlen(config_yaml), "config", &config, NULL) == EMG_OK) {
+    *from_s = config.decompose.from_s;
+    *to_s = config.decompose.to_s;
+  }
+}
+
+emg_status cli_keep_part(emg_spikes *spikes, double from_s, double to_s, emg_error *err) {
+  emg_spikes part;
+
+  EMG_TRY(emg_spikes_between(spikes, from_s, to_s, &part, err));
+  emg_spikes_free(spikes);
+  *spikes = part;
+  return EMG_OK;
 }
 
 double cli_score_yield(const emg_score_result *result) {

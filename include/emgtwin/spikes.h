@@ -31,6 +31,9 @@ static inline const int64_t *emg_spikes_of(const emg_spikes *s, int unit) {
 emg_status emg_spikes_create(int n_units, const int64_t *counts, double rate_hz, int64_t n_samples,
                              emg_spikes *out, emg_error *err);
 emg_status emg_spikes_copy(const emg_spikes *from, emg_spikes *out, emg_error *err);
+// The discharges from from_s on and before to_s (0: the end), at the same samples.
+emg_status emg_spikes_between(const emg_spikes *from, double from_s, double to_s, emg_spikes *out,
+                              emg_error *err);
 void emg_spikes_free(emg_spikes *s);
 // EMG_ERR_DATA if offsets are not monotone, a sample is outside the recording or not ascending.
 emg_status emg_spikes_check(const emg_spikes *s, emg_error *err);

@@ -15,6 +15,12 @@ says '"fat_thickness_mm"'
 run 0 score inverted.h5 --truth short.h5 --preset strict
 says "not matched   0 false"
 run 0 inspect inverted.h5
+# of a part, only what lies in it is scored
+run 0 invert short.h5 --config short.h5 --from '0.5 s' --to '2 s' -o part.h5
+run 0 score part.h5 --truth short.h5
+says "part          discharges from 0.5 s to 2 s"
+says "not matched   0 false"
+refused 2 "is not before" score part.h5 --truth short.h5 --from '3 s'
 # the published search
 run 0 invert short.h5 --config short.h5 -o paper.h5 --set invert.mode=paper \
   --set invert.paper_probes=50 --set invert.paper_starts=8 --set invert.paper_repetitions=1 \

@@ -44,6 +44,23 @@ static void a_copy_is_its_own(void **state) {
   emg_spikes_free(&copy);
 }
 
+static void a_part_holds_what_lies_in_it_at_the_same_samples(void **state) {
+  (void)state;
+  emg_spikes s = two_units(), part;
+  // from its first sample on, not at its last
+  assert_int_equal(emg_spikes_between(&s, 0.02, 0.499, &part, NULL), EMG_OK);
+  assert_int_equal(part.n_samples, 500);
+  assert_int_equal(emg_spikes_count(&part, 0), 2);
+  assert_int_equal(emg_spikes_of(&part, 0)[0], 20);
+  assert_int_equal(emg_spikes_count(&part, 1), 0);
+  emg_spikes_free(&part);
+  // 0: to the end
+  assert_int_equal(emg_spikes_between(&s, 0, 0, &part, NULL), EMG_OK);
+  assert_memory_equal(part.samples, s.samples, 5 * sizeof *s.samples);
+  emg_spikes_free(&part);
+  emg_spikes_free(&s);
+}
+
 static void damaged_trains_are_refused_with_the_place(void **state) {
   (void)state;
   const struct {
@@ -95,6 +112,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(units_lie_one_after_the_other),
       cmocka_unit_test(a_copy_is_its_own),
+      cmocka_unit_test(a_part_holds_what_lies_in_it_at_the_same_samples),
       cmocka_unit_test(damaged_trains_are_refused_with_the_place),
       cmocka_unit_test(statistics_leave_pauses_out),
   };
