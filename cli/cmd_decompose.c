@@ -224,7 +224,8 @@ static const cli_option options[] = {
      "look for the units of an earlier decomposition of the same electrodes, with its filters",
      false},
     {0, "stream", NULL,
-     "with --filters: print each discharge when it is certain, as 'UNIT SAMPLE TIME_S' or, with "
+     "with --filters or --model: print each discharge when it is certain, as 'UNIT SAMPLE TIME_S' "
+     "or, with "
      "--json, one object a line; samples from standard input are 32-bit little-endian floats in "
      "uV, "
      "all recorded channels of a sample side by side",
@@ -272,7 +273,8 @@ const cli_command cli_decompose_command = {
     .name = "decompose",
     .doc = "finds the spike trains in any supported recording",
     .usage =
-        "IN -o OUT.h5 [--method ckc|cbss | --method cnn --model NET.h5 | --filters DEC.h5 "
+        "IN -o OUT.h5 [--method ckc|cbss | --method cnn --model NET.h5 [--stream] | --filters "
+        "DEC.h5 "
         "[--stream]] [--config CONFIG] [--kind "
         "KIND] [--quick] [--from TIME] [--to TIME] [--resume] [--rate RATE] [--map FILE]",
     .about =

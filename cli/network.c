@@ -2,7 +2,7 @@
 #include "cli/network.h"
 
 emg_status cli_network_check(const cli_args *args, emg_error *err) {
-  static const char *const other[] = {"filters", "stream", "adapt", "quick", "resume"};
+  static const char *const other[] = {"filters", "adapt", "quick", "resume"};
 
   if (!cli_flag(args, "model")) {
     return emg_fail(err, EMG_ERR_ARG,

@@ -13,7 +13,16 @@ short="--set cnn.epochs=2 --set cnn.window=60"
   run 0 decompose rec.h5 --method cnn --model net.h5 -o found.h5 --json
   is_json
   says '"method": "cnn"'
-  run 0 inspect found.h5
+
+  # a stream of the file gives the same discharges
+  n_spikes=$(tr -d ' \n' <"$out" | tr ',' '\n' | sed -n 's/^"spikes"://p' | awk '{ n += $1 } END { print n + 0 }')
+  run 0 decompose rec.h5 --method cnn --model net.h5 --stream
+  holds "$(wc -l <"$out")" -eq "$n_spikes"
+  head -c $((12 * 4 * 500)) /dev/zero >silence.raw
+  n_checks=$((n_checks + 1))
+  "$EMGTWIN" decompose - --method cnn --model net.h5 --stream --json <silence.raw >"$out" 2>"$err" ||
+    fail "a stream of samples is refused"
+
   run 0 train rec.h5 --labels rec.h5 -o paper.h5 --paper --set cnn.epochs=1 --set cnn.window=20 \
     --threads 1 -v
   grep -q 'epoch = 1, loss' "$err" || fail "epochs are not told"
