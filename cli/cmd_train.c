@@ -5,17 +5,40 @@
 
 #include "cli/commands.h"
 
+static void print_count(const emg_cnn_count *count) {
+  printf("  %5.3f  %5.3f  %5.3f", emg_cnn_sensitivity(count), emg_cnn_precision(count),
+         emg_cnn_f1(count));
+}
+
 static void print_result(const char *path, const emg_cnn *net, const emg_cnn_history *h) {
-  puts("unit  sensitivity  precision     F1  threshold");
+  bool has_held = h->n_held > 0;
+
+  printf("                 validation         %s\n",
+         has_held ? "      held out, windows      held out, discharges" : "");
+  printf("unit  threshold  sens.  prec.     F1%s\n",
+         has_held ? "  sens.  prec.     F1  sens.  prec.     F1" : "");
   for (int u = 0; u < h->n_units; u++) {
-    printf("%4d  %11.3f  %9.3f  %5.3f  %9.3f\n", u, h->sensitivity[u], h->precision[u], h->f1[u],
-           net->threshold[u]);
+    printf("%4d  %9.3f", u, net->threshold[u]);
+    print_count(&h->validation[u]);
+    if (has_held) {
+      print_count(&h->held_windows[u]);
+      print_count(&h->held_discharges[u]);
+    }
+    putchar('\n');
   }
   printf("\n%s: network %s of %lld weights for %d units, epoch %d of %d\n", path,
          emg_cnn_kind_name(net->shape.kind), (long long)emg_cnn_count_weights(&net->shape),
          net->shape.n_units, h->best + 1, h->n_epochs);
-  printf("learned from %lld windows, figures of %lld others\n", (long long)h->n_train,
-         (long long)h->n_validation);
+  printf("learned from %lld windows, validated on %lld, %lld held out\n", (long long)h->n_train,
+         (long long)h->n_validation, (long long)h->n_held);
+}
+
+static void add_count(emg_json *json, const char *name, const emg_cnn_count *count) {
+  emg_json_object(json, name);
+  emg_json_number(json, "sensitivity", emg_cnn_sensitivity(count));
+  emg_json_number(json, "precision", emg_cnn_precision(count));
+  emg_json_number(json, "f1", emg_cnn_f1(count));
+  emg_json_end(json);
 }
 
 static emg_status print_json(const char *path, const emg_cnn *net, const emg_cnn_history *h,
@@ -28,6 +51,7 @@ static emg_status print_json(const char *path, const emg_cnn *net, const emg_cnn
   emg_json_integer(&json, "n_weights", emg_cnn_count_weights(&net->shape));
   emg_json_integer(&json, "n_train", h->n_train);
   emg_json_integer(&json, "n_validation", h->n_validation);
+  emg_json_integer(&json, "n_held", h->n_held);
   emg_json_text(&json, "stop", h->stop == EMG_CNN_PATIENCE ? "patience" : "all_epochs");
   emg_json_integer(&json, "best_epoch", h->best + 1);
   emg_json_array(&json, "epochs");
@@ -42,10 +66,12 @@ static emg_status print_json(const char *path, const emg_cnn *net, const emg_cnn
   for (int u = 0; u < h->n_units; u++) {
     emg_json_object(&json, NULL);
     emg_json_integer(&json, "unit", u);
-    emg_json_number(&json, "sensitivity", h->sensitivity[u]);
-    emg_json_number(&json, "precision", h->precision[u]);
-    emg_json_number(&json, "f1", h->f1[u]);
     emg_json_number(&json, "threshold", net->threshold[u]);
+    add_count(&json, "validation", &h->validation[u]);
+    if (h->n_held > 0) {
+      add_count(&json, "held_windows", &h->held_windows[u]);
+      add_count(&json, "held_discharges", &h->held_discharges[u]);
+    }
     emg_json_end(&json);
   }
   emg_json_end(&json);
@@ -177,17 +203,26 @@ static const cli_row examples[] = {
     {"emgtwin train quick.h5 --labels found.h5 -o net.h5 --set cnn.step=4 --set "
      "cnn.soft_label_ms=2",
      "A network that answers every 4 samples"},
+    {"emgtwin train rec.h5 --labels found.h5 -o net.h5 --set cnn.held_from_s=20 --set "
+     "cnn.held_to_s=40",
+     "Judged on a part that is held out"},
     {"emgtwin train long.h5 --labels long_found.h5 -o net.h5 --paper --to '60 s' -v",
      "Their way, on the first minute, with every epoch told"},
     {NULL, NULL},
 };
 static const cli_row json[] = {
     {"output, network, n_weights", "the file, the name of the network and its size"},
-    {"n_train, n_validation", "windows learned from, and others that the figures are of"},
+    {"n_train, n_validation, n_held",
+     "windows learned from, those that choose epoch and thresholds, and those of cnn.held_from_s "
+     "to "
+     "held_to_s"},
     {"stop, best_epoch", "patience or all_epochs; the one whose weights are kept, from 1"},
     {"epochs[].loss, .f1", "of each epoch: loss with dropout, and the F1 that chooses the best"},
-    {"units[].unit, .sensitivity, .precision, .f1, .threshold",
-     "of each unit on the validation part, at its threshold"},
+    {"units[].unit, .threshold", "probability from which it discharges"},
+    {"units[].validation, .held_windows, .held_discharges",
+     "{sensitivity, precision, f1} at that threshold: on the validation part; on the part held "
+     "out, "
+     "if there is one, window by window and discharge by discharge"},
     {NULL, NULL},
 };
 

@@ -78,8 +78,8 @@ void emg_cnn_set_paper(emg_config *config) {
 
 void emg_cnn_history_free(emg_cnn_history *history) {
   free(history->epochs);
-  free(history->sensitivity);
-  free(history->precision);
-  free(history->f1);
+  free(history->validation);
+  free(history->held_windows);
+  free(history->held_discharges);
   *history = (emg_cnn_history){0};
 }

@@ -3,17 +3,29 @@
 
 #include <stdlib.h>
 
-double emg_cnn_f1(const emg_cnn_count *count) {
-  int64_t n = 2 * count->n_true + count->n_false + count->n_missed;
-
-  return n > 0 ? 2 * (double)count->n_true / (double)n : 0;
+static double share(int64_t part, int64_t whole) {
+  return whole > 0 ? (double)part / (double)whole : 0;
 }
 
-static void count_windows(const emg_cnn_answers *a, int unit, float threshold,
-                          emg_cnn_count *count) {
+double emg_cnn_sensitivity(const emg_cnn_count *count) {
+  return share(count->n_true, count->n_true + count->n_missed);
+}
+
+double emg_cnn_precision(const emg_cnn_count *count) {
+  return share(count->n_true, count->n_true + count->n_false);
+}
+
+double emg_cnn_f1(const emg_cnn_count *count) {
+  return share(2 * count->n_true, 2 * count->n_true + count->n_false + count->n_missed);
+}
+
+void emg_cnn_count_windows(const emg_cnn_answers *a, int unit, double threshold,
+                           emg_cnn_count *count) {
+  const float logit = (float)emg_cnn_logit(threshold);
+
   for (int64_t i = 0; i < a->n_windows; i++) {
     bool is_there = emg_cnn_label(a->labels, unit, a->centre + i * a->shape->step) > 0.5;
-    bool is_said = a->logits[i * a->shape->n_units + unit] >= threshold;
+    bool is_said = a->logits[i * a->shape->n_units + unit] >= logit;
     count->n_true += is_there && is_said;
     count->n_false += is_said && !is_there;
     count->n_missed += is_there && !is_said;
@@ -41,8 +53,8 @@ static void match(matcher *m, int64_t spike) {
   m->count->n_false += !is_true;
 }
 
-static void count_discharges(const emg_cnn_answers *a, int unit, double threshold,
-                             emg_cnn_count *count) {
+void emg_cnn_count_discharges(const emg_cnn_answers *a, int unit, double threshold,
+                              emg_cnn_count *count) {
   int step = a->shape->step;
   matcher m = {.train = emg_spikes_of(a->labels->spikes, unit),
                .n = emg_spikes_count(a->labels->spikes, unit),
@@ -75,9 +87,9 @@ static void count_discharges(const emg_cnn_answers *a, int unit, double threshol
 void emg_cnn_count_answers(const emg_cnn_answers *answers, int unit, double threshold,
                            emg_cnn_count *count) {
   if (answers->labels->soft_samples > 0) {
-    count_discharges(answers, unit, threshold, count);
+    emg_cnn_count_discharges(answers, unit, threshold, count);
   } else {
-    count_windows(answers, unit, (float)emg_cnn_logit(threshold), count);
+    emg_cnn_count_windows(answers, unit, threshold, count);
   }
 }
 

@@ -18,10 +18,25 @@ static void add_span(int64_t begin, int64_t end, int *n, emg_cnn_span *spans) {
   }
 }
 
-void emg_cnn_split_samples(int64_t n, int window, double share, emg_cnn_split *out) {
+// What lies outside of a part and a window beside it.
+static void leave_out(const emg_cnn_span *held, int window, int *n, emg_cnn_span *spans) {
+  int n_before = *n;
+  emg_cnn_span before[EMG_CNN_SPANS];
+
+  memcpy(before, spans, sizeof before);
+  *n = 0;
+  for (int k = 0; k < n_before; k++) {
+    int64_t end = held->begin - window, begin = held->end + window;
+    add_span(before[k].begin, before[k].end < end ? before[k].end : end, n, spans);
+    add_span(before[k].begin > begin ? before[k].begin : begin, before[k].end, n, spans);
+  }
+}
+
+void emg_cnn_split_samples(int64_t n, int window, double share, emg_cnn_span held,
+                           emg_cnn_split *out) {
   int64_t begin = 0;
 
-  *out = (emg_cnn_split){0};
+  *out = (emg_cnn_split){.held = held};
   for (int k = 0; k < EMG_CNN_BLOCKS && share > 0; k++) {
     int64_t end = n * (k + 1) / EMG_CNN_BLOCKS;
     int64_t block = (int64_t)(share * (double)n / EMG_CNN_BLOCKS);
@@ -31,6 +46,10 @@ void emg_cnn_split_samples(int64_t n, int window, double share, emg_cnn_split *o
   }
   if (share <= 0) {
     add_span(0, n, &out->n_train, out->train);
+  }
+  if (held.end > held.begin) {
+    leave_out(&held, window, &out->n_train, out->train);
+    leave_out(&held, window, &out->n_validation, out->validation);
   }
 }
 
@@ -42,6 +61,13 @@ int64_t emg_cnn_windows_within(const emg_cnn_shape *shape, const emg_cnn_span *s
 
   *first = low * shape->step;
   return high >= low ? high - low + 1 : 0;
+}
+
+emg_cnn_span emg_cnn_held(const struct emg_config_cnn *config, const emg_signal *signal) {
+  double begin = config->held_from_s * signal->rate_hz, end = config->held_to_s * signal->rate_hz;
+  double n = (double)signal->n_samples;
+
+  return (emg_cnn_span){llround(fmin(begin, n)), llround(fmin(end, n))};
 }
 
 // Samples at which a run may begin, over all spans.
@@ -92,9 +118,10 @@ emg_status emg_cnn_lessons_create(const emg_cnn_plan *plan, const struct emg_con
   out->labels = (emg_cnn_labels){.spikes = labels,
                                  .step = plan->shape.step,
                                  .soft_samples = config->soft_label_ms * signal->rate_hz / 1000};
+  const emg_cnn_span held = emg_cnn_held(config, signal);
   out->noise = config->noise * emg_cnn_root_mean_square(signal);
   emg_cnn_split_samples(signal->n_samples, plan->shape.window,
-                        has_validation ? config->validation : 0, &out->split);
+                        has_validation ? config->validation : 0, held, &out->split);
   list_windows(out);
   out->n_steps = (int)((out->n_windows + EMG_CNN_BATCH - 1) / EMG_CNN_BATCH);
   if (out->n_windows == 0 || (config->batches == EMG_BATCHES_RUNS && count_starts(out) == 0)) {

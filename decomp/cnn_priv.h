@@ -119,12 +119,17 @@ typedef struct {
 } emg_cnn_span;
 
 // Five blocks for validation spread over n samples, and what is between them with a window to
-// spare; `share` 0: everything is learned from.
+// spare; `share` 0: everything is learned from. A part that is held out is in neither, nor is a
+// window beside it; empty: none.
+enum { EMG_CNN_SPANS = 2 * EMG_CNN_BLOCKS + 2 };
 typedef struct {
   int n_train, n_validation;
-  emg_cnn_span train[EMG_CNN_BLOCKS + 1], validation[EMG_CNN_BLOCKS];
+  emg_cnn_span train[EMG_CNN_SPANS], validation[EMG_CNN_SPANS], held;
 } emg_cnn_split;
-void emg_cnn_split_samples(int64_t n, int window, double share, emg_cnn_split *out);
+void emg_cnn_split_samples(int64_t n, int window, double share, emg_cnn_span held,
+                           emg_cnn_split *out);
+// The part of a signal that a configuration holds out.
+emg_cnn_span emg_cnn_held(const struct emg_config_cnn *config, const emg_signal *signal);
 // Windows centred on multiples of `step` that lie within a span: their number, and the first's.
 int64_t emg_cnn_windows_within(const emg_cnn_shape *shape, const emg_cnn_span *span,
                                int64_t *first);
@@ -198,11 +203,6 @@ bool emg_cnn_decider_end(emg_cnn_decider *d, int step, int64_t *spike, float *he
 
 // --- right and wrong (cnn_judge.c) ---
 
-typedef struct {
-  int64_t n_true, n_false, n_missed;
-} emg_cnn_count;
-double emg_cnn_f1(const emg_cnn_count *count);
-
 // Answers [n_windows][n_units] of windows centred on `centre`, centre + step, ...
 typedef struct {
   const emg_cnn_shape *shape;
@@ -211,8 +211,13 @@ typedef struct {
   int64_t centre, n_windows;
   const float *logits;
 } emg_cnn_answers;
-// Add to the count of a unit at a threshold: window by window as in Wen et al. 2021 or, where
-// labels are soft, discharge by discharge, right within half a step or two standard deviations.
+// Add to the count of a unit at a threshold: window by window as in Wen et al. 2021; discharge by
+// discharge, right within half a step or two standard deviations of a soft label; the first where
+// labels are hard and the second where they are soft.
+void emg_cnn_count_windows(const emg_cnn_answers *answers, int unit, double threshold,
+                           emg_cnn_count *count);
+void emg_cnn_count_discharges(const emg_cnn_answers *answers, int unit, double threshold,
+                              emg_cnn_count *count);
 void emg_cnn_count_answers(const emg_cnn_answers *answers, int unit, double threshold,
                            emg_cnn_count *count);
 // The threshold of a unit with the highest F1 over several stretches of answers: the middle one of

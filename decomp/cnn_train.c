@@ -24,8 +24,8 @@ typedef struct {
   emg_cnn_lessons lessons;
   emg_cnn_batch batch;
   emg_cnn_answerer *answerer;
-  float *answers[EMG_CNN_BLOCKS];  // logits of the validation blocks
-  emg_cnn_answers validation[EMG_CNN_BLOCKS];
+  emg_cnn_answers validation[EMG_CNN_SPANS], held;
+  float *logits[EMG_CNN_SPANS], *held_logits;  // theirs
   float *gradient;
   emg_cnn_training state;
   double written_s, writing_s;  // when the last checkpoint was written, how long that took
@@ -128,37 +128,54 @@ static emg_status start_network(trainer *t, const emg_recording *window, const e
 // or the root mean square.
 static emg_status start_signal(trainer *t, const emg_recording *window, emg_error *err) {
   EMG_TRY(emg_cnn_signal(t->net, window, &t->signal, err));
-  int64_t n = t->signal.n_samples * t->signal.n_channels;
-  double size = emg_cnn_root_mean_square(&t->signal);
-  for (int64_t i = 0; i < n && t->config->cnn.scale == EMG_SCALE_LARGEST; i++) {
-    size = fmax(size, fabs(t->signal.rows[i]));
+  const emg_cnn_span held = emg_cnn_held(&t->config->cnn, &t->signal);
+  const int n_channels = t->signal.n_channels;
+  double squares = 0, largest = 0, n = 0;
+
+  for (int64_t i = 0; i < t->signal.n_samples; i++) {
+    const float *row = emg_signal_row(&t->signal, i);
+    for (int c = 0; c < n_channels && (i < held.begin || i >= held.end); c++, n++) {
+      squares += (double)row[c] * row[c];
+      largest = fmax(largest, fabsf(row[c]));
+    }
   }
+  double size = t->config->cnn.scale == EMG_SCALE_LARGEST ? largest : sqrt(squares / fmax(n, 1));
   if (!(size > 0) || !isfinite(size)) {
     return emg_fail(err, EMG_ERR_DATA, "the recording is 0 throughout and nothing can be learned");
   }
   t->net->scale_uv = size;
-  for (int64_t i = 0; i < n; i++) {
+  for (int64_t i = 0; i < t->signal.n_samples * n_channels; i++) {
     t->signal.rows[i] *= (float)(1 / size);
   }
   return EMG_OK;
 }
 
-static emg_status start_validation(trainer *t, emg_error *err) {
+// Room for the answers of a stretch.
+static emg_status start_answers(trainer *t, const emg_cnn_span *span, float **logits,
+                                emg_cnn_answers *answers, emg_error *err) {
   const emg_cnn_shape *shape = &t->net->shape;
-  const int64_t refractory = llround(t->net->refractory_ms * t->net->rate_hz / 1000);
+  int64_t first, n = emg_cnn_windows_within(shape, span, &first);
 
-  for (int k = 0; k < t->lessons.split.n_validation; k++) {
-    int64_t first, n = emg_cnn_windows_within(shape, &t->lessons.split.validation[k], &first);
-    EMG_TRY(
-        emg_alloc_aligned((size_t)n * (size_t)shape->n_units, sizeof(float), &t->answers[k], err));
-    t->validation[k] = (emg_cnn_answers){.shape = shape,
-                                         .labels = &t->lessons.labels,
-                                         .refractory = refractory,
-                                         .centre = first,
-                                         .n_windows = n,
-                                         .logits = t->answers[k]};
-    t->state.history->n_validation += n;
+  EMG_TRY(emg_alloc_aligned((size_t)n * (size_t)shape->n_units, sizeof(float), logits, err));
+  *answers =
+      (emg_cnn_answers){.shape = shape,
+                        .labels = &t->lessons.labels,
+                        .refractory = llround(t->net->refractory_ms * t->net->rate_hz / 1000),
+                        .centre = first,
+                        .n_windows = n,
+                        .logits = *logits};
+  return EMG_OK;
+}
+
+static emg_status start_validation(trainer *t, emg_error *err) {
+  const emg_cnn_split *split = &t->lessons.split;
+
+  for (int k = 0; k < split->n_validation; k++) {
+    EMG_TRY(start_answers(t, &split->validation[k], &t->logits[k], &t->validation[k], err));
+    t->state.history->n_validation += t->validation[k].n_windows;
   }
+  EMG_TRY(start_answers(t, &split->held, &t->held_logits, &t->held, err));
+  t->state.history->n_held = t->held.n_windows;
   if (t->config->cnn.select == EMG_SELECT_VALIDATION && t->state.history->n_validation == 0) {
     return emg_fail(err, EMG_ERR_DATA,
                     "%lld samples are too few to keep a part for validation; give a longer part "
@@ -210,9 +227,10 @@ static void trainer_free(trainer *t) {
   emg_cnn_lessons_free(&t->lessons);
   emg_cnn_batch_free(&t->batch);
   emg_cnn_answerer_free(t->answerer);
-  for (int k = 0; k < EMG_CNN_BLOCKS; k++) {
-    free(t->answers[k]);
+  for (int k = 0; k < EMG_CNN_SPANS; k++) {
+    free(t->logits[k]);
   }
+  free(t->held_logits);
   free(t->gradient);
   free(t->state.weights);
   free(t->state.squares);
@@ -298,7 +316,7 @@ static emg_status learn_epoch(trainer *t, int epoch, emg_cnn_epoch *result, emg_
 static void answer_validation(trainer *t, const float *weights) {
   for (int k = 0; k < t->lessons.split.n_validation; k++) {
     emg_cnn_answer_windows(t->answerer, weights, &t->signal, t->validation[k].centre,
-                           t->validation[k].n_windows, t->answers[k]);
+                           t->validation[k].n_windows, t->logits[k]);
   }
 }
 
@@ -333,18 +351,20 @@ static emg_status finish(trainer *t, emg_error *err) {
   size_t n_units = (size_t)t->net->shape.n_units;
 
   memcpy(t->net->weights, t->state.best, (size_t)t->state.n_weights * sizeof(float));
-  EMG_TRY(emg_alloc(n_units, sizeof(double), &h->sensitivity, err));
-  EMG_TRY(emg_alloc(n_units, sizeof(double), &h->precision, err));
-  EMG_TRY(emg_alloc(n_units, sizeof(double), &h->f1, err));
+  EMG_TRY(emg_alloc(n_units, sizeof *h->validation, &h->validation, err));
+  EMG_TRY(emg_alloc(n_units, sizeof *h->held_windows, &h->held_windows, err));
+  EMG_TRY(emg_alloc(n_units, sizeof *h->held_discharges, &h->held_discharges, err));
   answer_validation(t, t->net->weights);
+  emg_cnn_answer_windows(t->answerer, t->net->weights, &t->signal, t->held.centre,
+                         t->held.n_windows, t->held_logits);
   for (int u = 0; u < t->net->shape.n_units; u++) {
-    t->net->threshold[u] = emg_cnn_best_threshold(t->lessons.split.n_validation, t->validation, u);
-    emg_cnn_count count = count_unit(t, u, t->net->threshold[u]);
-    double n_there = (double)(count.n_true + count.n_missed);
-    double n_said = (double)(count.n_true + count.n_false);
-    h->sensitivity[u] = n_there > 0 ? (double)count.n_true / n_there : 0;
-    h->precision[u] = n_said > 0 ? (double)count.n_true / n_said : 0;
-    h->f1[u] = emg_cnn_f1(&count);
+    double threshold = emg_cnn_best_threshold(t->lessons.split.n_validation, t->validation, u);
+    t->net->threshold[u] = threshold;
+    h->validation[u] = count_unit(t, u, threshold);
+    if (t->held.n_windows > 0) {
+      emg_cnn_count_windows(&t->held, u, threshold, &h->held_windows[u]);
+      emg_cnn_count_discharges(&t->held, u, threshold, &h->held_discharges[u]);
+    }
   }
   return EMG_OK;
 }

@@ -76,15 +76,25 @@ typedef struct {
   double f1;    // what cnn.select looks at
 } emg_cnn_epoch;
 
+// Right and wrong answers for a unit: there and found, found and not there, there and missed.
+typedef struct {
+  int64_t n_true, n_false, n_missed;
+} emg_cnn_count;
+double emg_cnn_sensitivity(const emg_cnn_count *count);  // 0 if nothing is there
+double emg_cnn_precision(const emg_cnn_count *count);    // 0 if nothing was found
+double emg_cnn_f1(const emg_cnn_count *count);           // 0 if neither
+
 // How a training went.
 typedef struct {
   int n_epochs, best;  // the one whose weights are kept
   emg_cnn_epoch *epochs;
   emg_cnn_stop stop;
   int n_units;
-  int64_t n_train, n_validation;         // windows
-  double *sensitivity, *precision, *f1;  // [n_units] window by window on the validation part at
-                                         // the final thresholds; 0 without such a part
+  int64_t n_train, n_validation, n_held;  // windows
+  // [n_units] with the final thresholds, on the validation part and on the part that was held out:
+  // window by window as in Wen et al. 2021 (hard labels alone), and discharge by discharge, right
+  // within half a step or two standard deviations of a soft label. 0 without such a part.
+  emg_cnn_count *validation, *held_windows, *held_discharges;
 } emg_cnn_history;
 void emg_cnn_history_free(emg_cnn_history *history);
 

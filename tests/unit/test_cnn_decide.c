@@ -137,10 +137,11 @@ static void the_best_threshold_lies_between_right_and_wrong(void **state) {
 
 static void validation_is_apart_from_what_is_learned_by_a_window(void **state) {
   (void)state;
+  const emg_cnn_span none = {0, 0};
   emg_cnn_split split;
   int64_t n = 10000, learned = 0, validated = 0;
 
-  emg_cnn_split_samples(n, 120, 0.2, &split);
+  emg_cnn_split_samples(n, 120, 0.2, none, &split);
   assert_int_equal(split.n_validation, EMG_CNN_BLOCKS);
   for (int k = 0; k < split.n_validation; k++) {
     const emg_cnn_span *v = &split.validation[k];
@@ -155,9 +156,28 @@ static void validation_is_apart_from_what_is_learned_by_a_window(void **state) {
   }
   assert_int_equal(validated, 2000);
   assert_int_equal(learned, 8000 - 9 * 120);
-  emg_cnn_split_samples(n, 120, 0, &split);
+  emg_cnn_split_samples(n, 120, 0, none, &split);
   assert_int_equal(split.n_validation, 0);
   assert_int_equal(split.train[0].end, n);
+}
+
+static void what_is_held_out_is_in_neither_part(void **state) {
+  (void)state;
+  const emg_cnn_span held = {1900, 4100};
+  emg_cnn_split split;
+
+  for (int with_validation = 0; with_validation < 2; with_validation++) {
+    int64_t kept = 0;
+    emg_cnn_split_samples(10000, 120, 0.2 * with_validation, held, &split);
+    for (int i = 0; i < split.n_train; i++) {
+      assert_true(split.train[i].end + 120 <= 1900 || split.train[i].begin >= 4100 + 120);
+      kept += split.train[i].end - split.train[i].begin;
+    }
+    for (int i = 0; i < split.n_validation; i++) {
+      assert_true(split.validation[i].end + 120 <= 1900 || split.validation[i].begin >= 4220);
+    }
+    assert_true(with_validation ? split.n_validation == 4 && kept > 5000 : kept == 10000 - 2440);
+  }
 }
 
 int main(void) {
@@ -169,6 +189,7 @@ int main(void) {
       cmocka_unit_test(counts_are_window_by_window_or_discharge_by_discharge),
       cmocka_unit_test(the_best_threshold_lies_between_right_and_wrong),
       cmocka_unit_test(validation_is_apart_from_what_is_learned_by_a_window),
+      cmocka_unit_test(what_is_held_out_is_in_neither_part),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
