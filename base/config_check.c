@@ -297,6 +297,15 @@ static void check_expected(checker *c, const char *name, const char *unit, doubl
 #define CHECK_EXPECTED(name, unit) \
   check_expected(c, #name, #unit, v->name##_mean_##unit, v->name##_min_##unit, v->name##_max_##unit)
 
+static void check_cnn(checker *c) {
+  const struct emg_config_cnn *v = &c->config->cnn;
+
+  if (v->held_to_s > 0 && v->held_to_s <= v->held_from_s) {
+    note(c, "cnn.held_to_s = %s s is not behind cnn.held_from_s = %s s", NUMBER(v->held_to_s),
+         NUMBER(v->held_from_s));
+  }
+}
+
 static void check_invert(checker *c) {
   const struct emg_config_invert *v = &c->config->invert;
 
@@ -369,6 +378,7 @@ emg_status emg_config_check(const emg_config *config, emg_error *err) {
   check_sensor(&c);
   check_decompose(&c);
   check_invert(&c);
+  check_cnn(&c);
   check_size(&c);
   return c.status;
 }

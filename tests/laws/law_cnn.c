@@ -89,7 +89,7 @@ static void trained_networks_find_their_units_in_new_data(void **state) {
   emg_cnn_history history;
 
   // window by window: discharges are known to half a step, 5 ms
-  config = small_config(20);
+  config = small_config(16);
   config.cnn.held_from_s = 2;
   config.cnn.held_to_s = 3;
   emg_cnn net = train(&m, &config, NULL, &history);
@@ -99,7 +99,24 @@ static void trained_networks_find_their_units_in_new_data(void **state) {
     assert_true(emg_cnn_f1(&history.held_discharges[u]) > 0.8);
     assert_true(emg_cnn_f1(&history.held_windows[u]) > 0.7);
   }
-  assert_true(decompose_new(&net, &config, 5) > 0.85);
+  assert_true(decompose_new(&net, &config, 5) > 0.9);
+  emg_cnn_history_free(&history);
+  emg_cnn_free(&net);
+  mixture_free(&m);
+}
+
+static void soft_labels_find_discharges_to_a_millisecond(void **state) {
+  (void)state;
+  mixture m = recording(1, 5);
+  static emg_config config;
+  emg_cnn_history history;
+
+  config = small_config(5);
+  config.cnn.step = 4;
+  config.cnn.soft_label_ms = 2;
+  config.cnn.dropout = 0;
+  emg_cnn net = train(&m, &config, NULL, &history);
+  assert_true(decompose_new(&net, &config, 1) > 0.9);
   emg_cnn_history_free(&history);
   emg_cnn_free(&net);
   mixture_free(&m);
@@ -284,6 +301,7 @@ static void what_does_not_fit_is_refused_with_a_reason(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(trained_networks_find_their_units_in_new_data),
+      cmocka_unit_test(soft_labels_find_discharges_to_a_millisecond),
       cmocka_unit_test(any_number_of_threads_trains_to_the_same_bits),
       cmocka_unit_test(a_training_that_was_stopped_goes_on_to_the_same_bits),
       cmocka_unit_test(answers_are_those_of_each_window_alone),

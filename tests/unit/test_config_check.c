@@ -171,6 +171,16 @@ static void values_set_in_c_are_checked_too(void **state) {
   assert_non_null(strstr(err.items[0].message, "17 muscles are outside the range 1 to 16"));
 }
 
+static void a_part_held_out_ends_behind_its_start(void **state) {
+  (void)state;
+  emg_config_defaults(&config);
+  config.cnn.held_from_s = 20;
+  assert_int_equal(emg_config_check(&config, &err), EMG_OK);
+  config.cnn.held_to_s = 20;
+  assert_int_equal(emg_config_check(&config, &err), EMG_ERR_CONFIG);
+  assert_non_null(strstr(err.items[0].message, "cnn.held_to_s = 20 s"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_defaults_are_consistent),
@@ -178,6 +188,7 @@ int main(void) {
       cmocka_unit_test(contradictions_in_rates_and_drive_are_found),
       cmocka_unit_test(contradictions_in_the_measurement_are_found),
       cmocka_unit_test(contradictions_in_what_is_expected_of_units_are_found),
+      cmocka_unit_test(a_part_held_out_ends_behind_its_start),
       cmocka_unit_test(recordings_that_do_not_fit_are_refused),
       cmocka_unit_test(findings_name_the_muscle_and_come_together),
       cmocka_unit_test(values_set_in_c_are_checked_too),
