@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/contents.h"
+#include "cli/network.h"
 
 static int compare_doubles(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -380,6 +381,9 @@ static emg_status run_inspect(const cli_args *args, emg_error *err) {
   double *rms_uv = NULL;
   emg_status status;
 
+  if (cli_is_network(path)) {
+    return cli_network_inspect(args, err);
+  }
   EMG_TRY(cli_contents_read(args, path, CLI_NEEDS_NOTHING, &contents, err));
   if (cli_flag(args, "hash")) {
     EMG_TRY_DONE(cli_contents_digest(path, &contents, err));
@@ -399,9 +403,10 @@ done:
   return status;
 }
 
-static const cli_row positionals[] = {
-    {"FILE", "native HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, EMG-BIDS folder, or a table of labels"},
-    {NULL, NULL}};
+static const cli_row positionals[] = {{"FILE",
+                                       "native HDF5, EDF, BDF, MATLAB 5, OTB+, OTB4, EMG-BIDS "
+                                       "folder, a table of labels, or a network"},
+                                      {NULL, NULL}};
 static const cli_option options[] = {
     {0, "hash", NULL,
      "SHA-256 of every dataset of an HDF5 file, which names and times do not alter", false},

@@ -6,6 +6,7 @@
 #include "base/formats.h"
 #include "base/h5.h"
 #include "cli/commands.h"
+#include "cli/network.h"
 #include "cli/scoring.h"
 
 // What a file was taken for, and what is in it if it is right.
@@ -56,6 +57,16 @@ static emg_status check_recording(const cli_args *args, const char *path, verdic
              "%lld samples at a rate that the file does not state; --rate gives it", n_samples);
   }
   emg_recording_free(&recording);
+  return EMG_OK;
+}
+
+static emg_status check_network(const char *path, verdict *out, emg_error *err) {
+  emg_cnn net;
+
+  out->kind = "network";
+  EMG_TRY(emg_cnn_read(path, &net, err));
+  cli_network_summary(&net, out->summary, sizeof out->summary);
+  emg_cnn_free(&net);
   return EMG_OK;
 }
 
@@ -113,7 +124,9 @@ static emg_status check_file(const cli_args *args, const char *path, verdict *ou
   emg_status status;
 
   *out = (verdict){.kind = "file"};
-  if (cli_is_hdf5(path)) {
+  if (cli_is_network(path)) {
+    status = check_network(path, out, err);
+  } else if (cli_is_hdf5(path)) {
     status = check_native(args, path, out, err);
   } else if (strlen(path) > 4 && strcmp(path + strlen(path) - 4, ".tsv") == 0) {
     status = check_spikes(args, path, out, err);

@@ -10,4 +10,12 @@ emg_status cli_network_decompose(const cli_args *args, const emg_recording *rec,
                                  const emg_config *config, const emg_monitor *monitor,
                                  emg_decomposition *out, emg_error *err);
 
+
+// An HDF5 file that holds a network, maybe a broken one.
+bool cli_is_network(const char *path);
+// One line about a network.
+void cli_network_summary(const emg_cnn *net, char *text, size_t size);
+// `inspect` of a network.
+emg_status cli_network_inspect(const cli_args *args, emg_error *err);
+
 #endif

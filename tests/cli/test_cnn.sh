@@ -16,6 +16,8 @@ short="--set cnn.epochs=2 --set cnn.window=60"
 
   # a stream of the file gives the same discharges
   n_spikes=$(tr -d ' \n' <"$out" | tr ',' '\n' | sed -n 's/^"spikes"://p' | awk '{ n += $1 } END { print n + 0 }')
+  run 0 validate net.h5 found.h5
+  says "network"
   run 0 decompose rec.h5 --method cnn --model net.h5 --stream
   holds "$(wc -l <"$out")" -eq "$n_spikes"
   head -c $((12 * 4 * 500)) /dev/zero >silence.raw
@@ -36,6 +38,12 @@ short="--set cnn.epochs=2 --set cnn.window=60"
   grep units/ "$out" >two.sha
   cmp one.sha two.sha || fail "threads change the network"
 
+  run 0 inspect net.h5
+  says "multilabel, "
+  run 0 inspect net.h5 --hash --json
+  is_json
+  says "model_weights/c1/c1/kernel:0"
+
   # what does not go together
   refused 2 "--model" decompose rec.h5 --method cnn -o x.h5
   refused 2 "--method cnn" decompose rec.h5 --model net.h5 -o x.h5
@@ -48,6 +56,7 @@ short="--set cnn.epochs=2 --set cnn.window=60"
   run 0 simulate quick -o other.h5 $tiny --set electrodes.rows=5
   refused 4 "15 channels" decompose other.h5 --method cnn --model net.h5 -o x.h5
   head -c 50000 net.h5 >cut.h5
+  refused 4 "cut.h5" validate cut.h5
   refused 4 "cut.h5" decompose rec.h5 --method cnn --model cut.h5 -o x.h5
   refused 3 "cnn.window" train rec.h5 --labels rec.h5 -o x.h5 --set cnn.window=3
   no_trace x.h5
