@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/contents.h"
+#include "cli/network.h"
 
 // --- the list of formats ---
 
@@ -189,6 +190,9 @@ static emg_status run_convert(const cli_args *args, emg_error *err) {
                     "convert needs IN and OUT; 'emgtwin convert --list' shows the "
                     "formats");
   }
+  if (cli_is_network(args->positionals[0])) {
+    return cli_network_convert(args, err);
+  }
   EMG_TRY(emg_writer_find(cli_value(args, "to"), path, &writer, err));
   status = emg_convert_check(path, writer, args->is_forced, err);
   if (status != EMG_OK) {
@@ -227,7 +231,9 @@ static const cli_row positionals[] = {
     {NULL, NULL}};
 static const cli_option options[] = {
     {0, "to", "FORMAT",
-     "native, openhdemg, openhdemg-json, demuse, muedit, muniverse, bids, edf, bdf or csv", false},
+     "native, openhdemg, openhdemg-json, demuse, muedit, muniverse, bids, edf, bdf or csv; "
+     "onnx for a network",
+     false},
     {0, "emg", "REC", "the recording that the units in IN belong to, if it is not in IN", false},
     {0, "truth", NULL, "write the true units of a simulated recording, not the found ones", false},
     {0, "code-url", "URL", "where the code of the decomposition is, for the run log", false},
@@ -242,6 +248,7 @@ static const cli_row examples[] = {
     {"emgtwin convert found.h5 sub-01_task-quick_desc-decomposition_events.tsv",
      "Discharges as MUniverse and MUnitQuest want them, with their run log beside"},
     {"emgtwin convert quick.h5 dataset --to bids", "A data set to share"},
+    {"emgtwin convert net.h5 net.onnx", "A network for ONNX Runtime"},
     {"emgtwin convert contraction.json contraction.h5", "A file of openhdemg"},
     {NULL, NULL},
 };

@@ -1,5 +1,8 @@
-// network.c -- trained networks: applied by `decompose --method cnn`, shown by `inspect`
+// network.c -- trained networks: applied by `decompose --method cnn`, shown by `inspect`, written
+// as ONNX by `convert`
 #include "cli/network.h"
+
+#include <string.h>
 
 #include "base/h5.h"
 #include "cli/contents.h"
@@ -110,6 +113,34 @@ emg_status cli_network_inspect(const cli_args *args, emg_error *err) {
     print_network(&net, &contents);
   }
   cli_contents_free(&contents);
+  emg_cnn_free(&net);
+  return status;
+}
+
+emg_status cli_network_convert(const cli_args *args, emg_error *err) {
+  const char *path = args->positionals[1], *to = cli_value(args, "to"),
+             *ending = strrchr(path, '.');
+  emg_json json = {0};
+  emg_cnn net;
+
+  if (to ? strcmp(to, "onnx") != 0 : !ending || strcmp(ending, ".onnx") != 0) {
+    return emg_fail(err, EMG_ERR_ARG, "a network becomes ONNX alone; name the file .onnx");
+  }
+  EMG_TRY(cli_check_output(args, path, err));
+  EMG_TRY(emg_cnn_read(args->positionals[0], &net, err));
+  cli_output_begin(path);
+  emg_status status = emg_cnn_write_onnx(path, &net, args->is_forced, err);
+  cli_output_end();
+  if (status == EMG_OK && args->is_json) {
+    emg_json_object(&json, NULL);
+    emg_json_text(&json, "output", path);
+    emg_json_text(&json, "format", "onnx");
+    emg_json_integer(&json, "units", net.shape.n_units);
+    emg_json_end(&json);
+    status = cli_print_json(&json, err);
+  } else if (status == EMG_OK) {
+    cli_say(args, "%s: a network of %d units", path, net.shape.n_units);
+  }
   emg_cnn_free(&net);
   return status;
 }

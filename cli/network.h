@@ -17,5 +17,7 @@ bool cli_is_network(const char *path);
 void cli_network_summary(const emg_cnn *net, char *text, size_t size);
 // `inspect` of a network.
 emg_status cli_network_inspect(const cli_args *args, emg_error *err);
+// `convert` of a network, to ONNX.
+emg_status cli_network_convert(const cli_args *args, emg_error *err);
 
 #endif

@@ -169,6 +169,11 @@ emg_status emg_cnn_write(const char *path, const emg_cnn *net, const emg_provena
 // that are not finite.
 emg_status emg_cnn_read(const char *path, emg_cnn *out, emg_error *err);
 
+// The network as ONNX (operators of version 13): input `window` [windows][window][n_channels],
+// which is filtered and over scale_uv already, output `probability` [windows][n_units]. The sums
+// run in another order there. Errors as emg_file_write.
+emg_status emg_cnn_write_onnx(const char *path, const emg_cnn *net, bool overwrite, emg_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -44,6 +44,10 @@ short="--set cnn.epochs=2 --set cnn.window=60"
   is_json
   says "model_weights/c1/c1/kernel:0"
 
+  run 0 convert net.h5 net.onnx --json
+  is_json
+  refused 2 "ONNX" convert net.h5 net.edf
+
   # what does not go together
   refused 2 "--model" decompose rec.h5 --method cnn -o x.h5
   refused 2 "--method cnn" decompose rec.h5 --model net.h5 -o x.h5
