@@ -67,6 +67,15 @@ emg_status emg_spikes_between(const emg_spikes *from, double from_s, double to_s
   return status;
 }
 
+emg_status emg_spikes_keep(emg_spikes *spikes, double from_s, double to_s, emg_error *err) {
+  emg_spikes part;
+
+  EMG_TRY(emg_spikes_between(spikes, from_s, to_s, &part, err));
+  emg_spikes_free(spikes);
+  *spikes = part;
+  return EMG_OK;
+}
+
 void emg_spikes_free(emg_spikes *s) {
   free(s->offsets);
   free(s->samples);

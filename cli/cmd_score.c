@@ -133,8 +133,8 @@ static emg_status run_score(const cli_args *args, emg_error *err) {
   EMG_TRY_DONE(find_part(args, &from_s, &to_s, err));
   EMG_TRY_DONE(cli_load_spikes(args, args->positionals[0], false, &found, err));
   EMG_TRY_DONE(cli_load_spikes(args, cli_value(args, "truth"), true, &truth, err));
-  EMG_TRY_DONE(cli_keep_part(&found, from_s, to_s, err));
-  EMG_TRY_DONE(cli_keep_part(&truth, from_s, to_s, err));
+  EMG_TRY_DONE(emg_spikes_keep(&found, from_s, to_s, err));
+  EMG_TRY_DONE(emg_spikes_keep(&truth, from_s, to_s, err));
   status = emg_score(&found, &truth, &options, &result, err);
   if (status != EMG_OK) {
     emg_error_in_file(err, args->positionals[0]);

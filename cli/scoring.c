@@ -45,15 +45,6 @@ void cli_part_of(const char *config_yaml, double *from_s, double *to_s) {
   }
 }
 
-emg_status cli_keep_part(emg_spikes *spikes, double from_s, double to_s, emg_error *err) {
-  emg_spikes part;
-
-  EMG_TRY(emg_spikes_between(spikes, from_s, to_s, &part, err));
-  emg_spikes_free(spikes);
-  *spikes = part;
-  return EMG_OK;
-}
-
 double cli_score_yield(const emg_score_result *result) {
   return result->n_active > 0 ? (double)result->n_roa_50 / result->n_active : 0;
 }

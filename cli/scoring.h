@@ -11,8 +11,6 @@ emg_status cli_load_spikes(const cli_args *args, const char *path, bool prefer_t
 // The part of a recording that a configuration was run on: 0 and 0 for all of it, and if the text is
 // NULL or no configuration of this version.
 void cli_part_of(const char *config_yaml, double *from_s, double *to_s);
-// What lies in that part, in place of the trains.
-emg_status cli_keep_part(emg_spikes *spikes, double from_s, double to_s, emg_error *err);
 // Active units found with a rate of agreement of at least 0.5, as a fraction of active units.
 double cli_score_yield(const emg_score_result *result);
 // Mean over matched pairs of the rate of agreement that chance gives.

@@ -100,31 +100,6 @@ static emg_status run_method(run *r, emg_error *err) {
 
 // --- scores ---
 
-// Discharges from sample `from` on.
-static emg_status cut_before(emg_spikes *spikes, int64_t from, emg_error *err) {
-  emg_spikes cut;
-  int64_t *counts;
-
-  EMG_TRY(emg_alloc((size_t)spikes->n_units + 1, sizeof *counts, &counts, err));
-  for (int u = 0; u < spikes->n_units; u++) {
-    for (int64_t i = 0; i < emg_spikes_count(spikes, u); i++) {
-      counts[u] += emg_spikes_of(spikes, u)[i] >= from;
-    }
-  }
-  emg_status status =
-      emg_spikes_create(spikes->n_units, counts, spikes->rate_hz, spikes->n_samples, &cut, err);
-  free(counts);
-  EMG_TRY(status);
-  for (int u = 0; u < cut.n_units; u++) {
-    int64_t n = emg_spikes_count(&cut, u);
-    memcpy(cut.samples + cut.offsets[u], emg_spikes_of(spikes, u) + emg_spikes_count(spikes, u) - n,
-           (size_t)n * sizeof *cut.samples);
-  }
-  emg_spikes_free(spikes);
-  *spikes = cut;
-  return EMG_OK;
-}
-
 static void set_unit(const emg_score_pair *pair, const int32_t *round, emg_benchmark_unit *unit) {
   bool is_matched = pair->truth >= 0;
 
@@ -201,9 +176,9 @@ static emg_status score_units(run *r, emg_benchmark_cell *cell, emg_error *err) 
 
   if (r->method->is_online) {
     // what follows the part that filters were learned on
-    int64_t from = llround(r->narrowed->decompose.to_s * r->recording.rate_hz);
-    EMG_TRY(cut_before(&r->found.spikes, from, err));
-    EMG_TRY(cut_before(&r->truth.spikes, from, err));
+    double from_s = r->narrowed->decompose.to_s;
+    EMG_TRY(emg_spikes_keep(&r->found.spikes, from_s, 0, err));
+    EMG_TRY(emg_spikes_keep(&r->truth.spikes, from_s, 0, err));
   }
   EMG_TRY_DONE(emg_score(&r->found.spikes, &r->truth.spikes, &r->options, &score, err));
   EMG_TRY_DONE(set_scores(&score, r->found.round, cell, err));

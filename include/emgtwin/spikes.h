@@ -34,6 +34,8 @@ emg_status emg_spikes_copy(const emg_spikes *from, emg_spikes *out, emg_error *e
 // The discharges from from_s on and before to_s (0: the end), at the same samples.
 emg_status emg_spikes_between(const emg_spikes *from, double from_s, double to_s, emg_spikes *out,
                               emg_error *err);
+// The same in place; on failure nothing changes.
+emg_status emg_spikes_keep(emg_spikes *spikes, double from_s, double to_s, emg_error *err);
 void emg_spikes_free(emg_spikes *s);
 // EMG_ERR_DATA if offsets are not monotone, a sample is outside the recording or not ascending.
 emg_status emg_spikes_check(const emg_spikes *s, emg_error *err);
