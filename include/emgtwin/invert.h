@@ -21,9 +21,10 @@ extern "C" {
 // conductor, fibre, muscle, electrodes, montage and sensor say what is known of the subject and the
 // grid, `invert` what is expected of units, `decompose` how trains are looked for. *found and *out
 // hold the same units in the same order, and are empty on failure; that there are none is an
-// answer. What speaks against the result as a whole is in out->note. The truth of a simulated recording is not looked at. Same bits at any number of threads;
-// calls emg_init. EMG_ERR_DATA: not the channels of the configuration; as emg_decompose.
-// EMG_ERR_CONFIG: an anatomy that cannot be, too many delays. EMG_ERR_INTERRUPTED by the monitor.
+// answer. What speaks against the result as a whole is in out->note. The truth of a simulated
+// recording is not looked at. Same bits at any number of threads; calls emg_init. EMG_ERR_DATA: not
+// the channels of the configuration; as emg_decompose. EMG_ERR_CONFIG: an anatomy that cannot be,
+// too many delays. EMG_ERR_INTERRUPTED by the monitor.
 emg_status emg_invert(const emg_recording *rec, const emg_config *config,
                       const emg_monitor *monitor, emg_decomposition *found, emg_inversion *out,
                       emg_error *err);
