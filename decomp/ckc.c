@@ -301,6 +301,21 @@ static emg_status drop_unacceptable(ckc *c, rules r, emg_error *err) {
   return emg_remove_duplicates(&c->residual, &c->units, c->config->duplicate_agreement, err);
 }
 
+// Why units that are in the joint model will not be reported.
+static void tell_unacceptable(const ckc *c, rules r) {
+  for (int i = 0; i < c->units.n; i++) {
+    const emg_unit *unit = &c->units.items[i];
+    if (!is_acceptable(c, r, unit->sil, &unit->intervals, unit->n_spikes)) {
+      emg_log(c->monitor, EMG_LOG_INFO, "decompose",
+              "left out = %lld spikes in %.0f %% of the time, silhouette %.3f (least %.2f), CoV of "
+              "intervals %.2f (most %.2f)",
+              (long long)unit->n_spikes, 100 * unit->intervals.coverage, unit->sil, r.sil_min,
+              unit->intervals.cov,
+              emg_isi_cov_limit(unit->sil, r.sil_min, r.isi_cov_max_weak, r.isi_cov_max));
+    }
+  }
+}
+
 static emg_status iterate(ckc *c, int n_iterations, bool keeps_sources, emg_error *err) {
   return emg_joint_iterate(&c->residual, &c->units, c->config, c->n_joint_taps, &c->search,
                            n_iterations, keeps_sources, err);
@@ -408,6 +423,7 @@ static emg_status finish(ckc *c, emg_error *err) {
     return EMG_OK;
   }
   EMG_TRY(iterate(c, n_iterations > 0 ? n_iterations : 1, c->config->keep_source, err));
+  tell_unacceptable(c, final_rules(c->config));
   EMG_TRY(drop_unacceptable(c, final_rules(c->config), err));
   if (!c->guided.guide || !c->guided.guide->judge) {
     return drop_not_validated(c, err);

@@ -562,6 +562,9 @@ static emg_status judge(void *self, const emg_guided_signal *shown, int n, emg_g
     if (is_kept[i]) {
       g->results[g->n_results++] = g->results[i];
     } else {
+      emg_log(g->monitor, EMG_LOG_INFO, "invert",
+              "left out = %lld spikes, whitened cosine %.2f with the fit (least %.2f)",
+              (long long)units[i].n_spikes, g->results[i].cosine, g->config.invert.phantom_cosine);
       g->n_left_out++;
       g->left_out_cosine = fmax(g->left_out_cosine, g->results[i].cosine);
     }
