@@ -15,6 +15,7 @@ void emg_model_guide_free(emg_model_guide *g) {
   }
   free(g->rooms);
   emg_metric_free(&g->metric);
+  emg_metric_free(&g->search_metric);
   emg_bank_free(&g->bank);
   emg_subject_free(&g->subject);
   free(g->variance);
@@ -68,21 +69,42 @@ static emg_status start(emg_model_guide *g, const emg_guided_signal *shown, emg_
   return EMG_OK;
 }
 
-// The metric of what is left now, and room for fits in it.
-static emg_status measure(emg_model_guide *g, const emg_guided_signal *shown, emg_error *err) {
+// The metric of the first rows of a covariance: as it does not change with time, that of fewer
+// taps.
+static emg_status measure_part(int n_taps, const emg_guided_signal *shown, const double *covariance,
+                               emg_metric *out, emg_error *err) {
+  const size_t n = (size_t)n_taps * (size_t)shown->n_channels;
+  const size_t n_dimensions = (size_t)shown->n_taps * (size_t)shown->n_channels;
+  double *part;
+
+  EMG_TRY(emg_alloc(n * n, sizeof *part, &part, err));
+  for (size_t i = 0; i < n; i++) {
+    memcpy(part + i * n, covariance + i * n_dimensions, n * sizeof *part);
+  }
+  emg_status status = emg_metric_create(n_taps, shown->n_channels, part, out, err);
+  free(part);
+  return status;
+}
+
+// The metric of what is left now, and room for fits: in a search in that of half the taps, which
+// costs half as much and finds as many units; in the end, for parameters, in all of it.
+static emg_status measure(emg_model_guide *g, const emg_guided_signal *shown, bool is_search,
+                          emg_error *err) {
   size_t n_dimensions = (size_t)shown->n_taps * (size_t)shown->n_channels;
   double *covariance;
   emg_status status;
 
   EMG_TRY(emg_alloc(n_dimensions * n_dimensions, sizeof *covariance, &covariance, err));
   EMG_TRY_DONE(emg_guided_covariance(shown, shown->n_taps, covariance, err));
+  emg_metric_free(&g->search_metric);
+  EMG_TRY_DONE(measure_part((shown->n_taps + 1) / 2, shown, covariance, &g->search_metric, err));
   for (int i = 0; i < g->n_rooms; i++) {
     emg_fit_room_free(g->rooms[i]);
     g->rooms[i] = NULL;
   }
   emg_metric_free(&g->metric);
   EMG_TRY_DONE(emg_metric_create(shown->n_taps, shown->n_channels, covariance, &g->metric, err));
-  g->problem.metric = &g->metric;
+  g->problem.metric = is_search ? &g->search_metric : &g->metric;
   for (int i = 0; i < g->n_rooms; i++) {
     EMG_TRY_DONE(emg_fit_room_create(&g->problem, &g->rooms[i], err));
   }
@@ -407,7 +429,7 @@ static emg_status propose(void *self, const emg_guided_signal *shown, int round,
   if (is_unchanged(g, shown)) {
     return hand_over(shown, 0, NULL, out, err);
   }
-  EMG_TRY(measure(g, shown, err));
+  EMG_TRY(measure(g, shown, true, err));
   emg_probe_search search = {.rows = shown->rows,
                              .begin = 0,
                              .end = shown->n_samples,
@@ -522,7 +544,7 @@ emg_status emg_model_guide_fit(emg_model_guide *g, const emg_guided_signal *show
   for (int i = 0; i < n; i++) {
     verdicts[i].unit = &units[i];
   }
-  EMG_TRY_DONE(measure(g, shown, err));
+  EMG_TRY_DONE(measure(g, shown, false, err));
   EMG_TRY_DONE(for_each(g, shown, "fits", judge_one, n, verdicts, sizeof *verdicts, err));
   for (int i = 0; i < n; i++) {
     out[i] = verdicts[i].fitted;

@@ -26,7 +26,8 @@ typedef struct {
   emg_filter filter, amplifier;  // of the decomposer, of the recording
   emg_subject subject;
   emg_bank bank;
-  emg_metric metric;  // of what is left
+  emg_metric metric;         // of what is left
+  emg_metric search_metric;  // the same by half the taps
   emg_fit_problem problem;
   int n_rooms;
   emg_fit_room **rooms;    // of each thread
